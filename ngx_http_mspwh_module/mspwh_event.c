@@ -1,0 +1,711 @@
+
+#include "mspwh_event.h"
+#include "mspwh_scanner.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+
+/* the members that are looked for by name; the roles come first */
+
+enum {
+    MSPWH_MEMBER_EVENT = MSPWH_ROLES,
+    MSPWH_MEMBER_DETAILS,
+    MSPWH_MEMBER_DESCRIPTION,
+    MSPWH_MEMBER_ADDITIONAL_FIELDS,
+    MSPWH_MEMBERS
+};
+
+
+typedef struct {
+    const cJSON     *item;
+    unsigned         depth;
+    int              ambiguous;
+} mspwh_member_t;
+
+
+typedef struct {
+    mspwh_entity_e   entity;
+    mspwh_action_e   action;
+
+    /* the canonical name, and its letters behind "ticket" */
+    const char      *type;
+    const char      *letters;
+} mspwh_event_type_t;
+
+
+static mspwh_event_error_e mspwh_event_read(mspwh_event_t *event,
+    const cJSON *tree, const mspwh_fields_t *fields);
+static void mspwh_event_members(mspwh_member_t *members, const cJSON *object,
+    unsigned depth);
+static int mspwh_event_same_name(const char *name, const char *wanted);
+static void mspwh_event_role(mspwh_member_t *member, const cJSON *tree,
+    const mspwh_role_t *role);
+static const char *mspwh_event_scalar(const mspwh_member_t *member);
+static int mspwh_event_is_present(const mspwh_member_t *member);
+static int mspwh_event_id(const mspwh_member_t *member, const char **id);
+static int mspwh_event_has_word(const char *text);
+static mspwh_event_error_e mspwh_event_store(mspwh_event_t *event);
+
+static const mspwh_event_type_t *mspwh_event_known(const char *type);
+static char *mspwh_event_canonical(char *dst, const char *type);
+static void mspwh_event_classify(mspwh_event_t *event);
+static const char *mspwh_event_after_word(const char *type,
+    const char *word);
+static unsigned mspwh_event_anomalies(const mspwh_event_t *event,
+    const mspwh_member_t *members);
+
+
+static const char *const  mspwh_member_names[MSPWH_MEMBERS] = {
+    "eventtype",
+    "entityid",
+    "ticketid",
+    "ticketresponsetypeid",
+    "event",
+    "details",
+    "description",
+    "additionalfields"
+};
+
+
+static const mspwh_event_type_t  mspwh_event_types[] = {
+    { MSPWH_ENTITY_TICKET, MSPWH_ACTION_CREATED,
+      "ticket.created", "created" },
+    { MSPWH_ENTITY_TICKET, MSPWH_ACTION_UPDATED,
+      "ticket.updated", "updated" },
+    { MSPWH_ENTITY_TICKET, MSPWH_ACTION_DELETED,
+      "ticket.deleted", "deleted" },
+    { MSPWH_ENTITY_NOTE, MSPWH_ACTION_ADDED,
+      "ticket.note.added", "noteadded" },
+    { MSPWH_ENTITY_NOTE, MSPWH_ACTION_UPDATED,
+      "ticket.note.updated", "noteupdated" },
+    { MSPWH_ENTITY_NOTE, MSPWH_ACTION_DELETED,
+      "ticket.note.deleted", "notedeleted" },
+    { MSPWH_ENTITY_RESPONSE, MSPWH_ACTION_ADDED,
+      "ticket.response.added", "responseadded" },
+    { MSPWH_ENTITY_RESPONSE, MSPWH_ACTION_UPDATED,
+      "ticket.response.updated", "responseupdated" },
+    { MSPWH_ENTITY_RESPONSE, MSPWH_ACTION_DELETED,
+      "ticket.response.deleted", "responsedeleted" },
+    { MSPWH_ENTITY_ATTACHMENT, MSPWH_ACTION_ADDED,
+      "ticket.attachment.added", "attachmentadded" },
+    { MSPWH_ENTITY_ATTACHMENT, MSPWH_ACTION_DELETED,
+      "ticket.attachment.deleted", "attachmentdeleted" }
+};
+
+#define MSPWH_EVENT_TYPES                                                     \
+    (sizeof(mspwh_event_types) / sizeof(mspwh_event_types[0]))
+
+
+static const char *const  mspwh_event_errors[] = {
+    "no error",
+    "no memory",
+    "not a JSON object",
+    "no event type",
+    "no entity id",
+    "no ticket id",
+    "entity id outside the allowed form",
+    "ticket id outside the allowed form",
+    "one field twice with different values"
+};
+
+static const char *const  mspwh_entities[] = {
+    "unknown", "ticket", "note", "response", "attachment"
+};
+
+static const char *const  mspwh_actions[] = {
+    "unknown", "created", "updated", "deleted", "added"
+};
+
+static const char *const  mspwh_anomalies[MSPWH_ANOMALIES] = {
+    "unknown_event_type",
+    "ticket_id_mismatch",
+    "response_type_mismatch",
+    "missing_details",
+    "unexpected_details",
+    "missing_description",
+    "unexpected_description",
+    "missing_additional_fields"
+};
+
+
+#define mspwh_is_lower(ch)  ((ch) >= 'a' && (ch) <= 'z')
+#define mspwh_is_upper(ch)  ((ch) >= 'A' && (ch) <= 'Z')
+#define mspwh_is_digit(ch)  ((ch) >= '0' && (ch) <= '9')
+#define mspwh_is_alnum(ch)                                                    \
+    (mspwh_is_lower(ch) || mspwh_is_upper(ch) || mspwh_is_digit(ch))
+
+/* what words are made of; a character outside ASCII is a letter */
+#define mspwh_is_word(ch)   (mspwh_is_alnum(ch) || (ch) >= 0x80)
+
+#define mspwh_to_lower(ch)  (mspwh_is_upper(ch) ? (ch) | 0x20 : (ch))
+
+
+mspwh_event_error_e
+mspwh_event_parse(mspwh_event_t *event, const char *envelope, size_t length,
+    const mspwh_fields_t *fields)
+{
+    cJSON                *tree;
+    mspwh_event_error_e   error;
+
+    memset(event, 0, sizeof(mspwh_event_t));
+
+    /* the scanner has seen to the syntax: what can fail is memory */
+
+    tree = cJSON_ParseWithLength(envelope, length);
+
+    error = (tree == NULL) ? MSPWH_EVENT_NO_MEMORY
+                           : mspwh_event_read(event, tree, fields);
+
+    if (error == MSPWH_EVENT_OK) {
+        error = mspwh_event_store(event);
+    }
+
+    cJSON_Delete(tree);
+
+    if (error != MSPWH_EVENT_OK) {
+        memset(event, 0, sizeof(mspwh_event_t));
+        event->type = event->type_raw = "";
+        event->entity_id = event->ticket_id = "";
+    }
+
+    return error;
+}
+
+
+void
+mspwh_event_cleanup(mspwh_event_t *event)
+{
+    free(event->storage);
+
+    event->storage = NULL;
+}
+
+
+static mspwh_event_error_e
+mspwh_event_read(mspwh_event_t *event, const cJSON *tree,
+    const mspwh_fields_t *fields)
+{
+    unsigned                   i;
+    mspwh_member_t             members[MSPWH_MEMBERS];
+    const mspwh_event_type_t  *known;
+
+    if (!cJSON_IsObject(tree)) {
+        return MSPWH_EVENT_NOT_OBJECT;
+    }
+
+    memset(members, 0, sizeof(members));
+    mspwh_event_members(members, tree, 1);
+
+    if (members[MSPWH_ROLE_EVENT_TYPE].item == NULL) {
+        members[MSPWH_ROLE_EVENT_TYPE] = members[MSPWH_MEMBER_EVENT];
+    }
+
+    for (i = 0; i < MSPWH_ROLES; i++) {
+        if (fields != NULL && fields->roles[i].npointers > 0) {
+            mspwh_event_role(&members[i], tree, &fields->roles[i]);
+        }
+
+        if (members[i].ambiguous) {
+            return MSPWH_EVENT_AMBIGUOUS;
+        }
+    }
+
+    event->type_raw = mspwh_event_scalar(&members[MSPWH_ROLE_EVENT_TYPE]);
+
+    if (event->type_raw == NULL || !mspwh_event_has_word(event->type_raw)) {
+        return MSPWH_EVENT_NO_TYPE;
+    }
+
+    if (mspwh_event_id(&members[MSPWH_ROLE_ENTITY_ID], &event->entity_id)
+        != 0)
+    {
+        return MSPWH_EVENT_BAD_ENTITY_ID;
+    }
+
+    if (mspwh_event_id(&members[MSPWH_ROLE_TICKET_ID], &event->ticket_id)
+        != 0)
+    {
+        return MSPWH_EVENT_BAD_TICKET_ID;
+    }
+
+    known = mspwh_event_known(event->type_raw);
+
+    if (known == NULL) {
+        event->anomalies = 1 << MSPWH_ANOMALY_EVENT_TYPE;
+        return MSPWH_EVENT_OK;
+    }
+
+    event->type = known->type;
+    event->entity = known->entity;
+    event->action = known->action;
+
+    if (event->entity_id[0] == '\0') {
+        return MSPWH_EVENT_NO_ENTITY_ID;
+    }
+
+    if (event->ticket_id[0] == '\0' && event->entity != MSPWH_ENTITY_TICKET) {
+        return MSPWH_EVENT_NO_TICKET_ID;
+    }
+
+    event->anomalies = mspwh_event_anomalies(event, members);
+
+    return MSPWH_EVENT_OK;
+}
+
+
+/* the shallowest members of each name; arrays are not entered */
+
+static void
+mspwh_event_members(mspwh_member_t *members, const cJSON *object,
+    unsigned depth)
+{
+    unsigned         i;
+    const cJSON     *item;
+    mspwh_member_t  *member;
+
+    cJSON_ArrayForEach(item, object) {
+
+        for (i = 0; i < MSPWH_MEMBERS; i++) {
+            if (mspwh_event_same_name(item->string, mspwh_member_names[i])) {
+                member = &members[i];
+
+                if (member->item == NULL || depth < member->depth) {
+                    member->item = item;
+                    member->depth = depth;
+                    member->ambiguous = 0;
+
+                } else if (depth == member->depth
+                           && !mspwh_pointer_same_value(member->item, item))
+                {
+                    member->ambiguous = 1;
+                }
+
+                break;
+            }
+        }
+
+        if (cJSON_IsObject(item)) {
+            mspwh_event_members(members, item, depth + 1);
+        }
+    }
+}
+
+
+/* compares without case, "_" and "-" */
+
+static int
+mspwh_event_same_name(const char *name, const char *wanted)
+{
+    for ( /* void */ ; *name != '\0'; name++) {
+        if (*name == '_' || *name == '-') {
+            continue;
+        }
+
+        if (mspwh_to_lower(*name) != *wanted) {
+            return 0;
+        }
+
+        wanted++;
+    }
+
+    return *wanted == '\0';
+}
+
+
+static void
+mspwh_event_role(mspwh_member_t *member, const cJSON *tree,
+    const mspwh_role_t *role)
+{
+    unsigned  i;
+
+    member->item = NULL;
+    member->ambiguous = 0;
+
+    for (i = 0; i < role->npointers && member->item == NULL; i++) {
+        member->item = mspwh_pointer_resolve(role->pointers[i], tree,
+                                             &member->ambiguous);
+    }
+}
+
+
+/* the text of a string or a number, or NULL */
+
+static const char *
+mspwh_event_scalar(const mspwh_member_t *member)
+{
+    if (member->item == NULL || !cJSON_IsString(member->item)) {
+        return NULL;
+    }
+
+    return mspwh_scanner_text(member->item->valuestring);
+}
+
+
+static int
+mspwh_event_is_present(const mspwh_member_t *member)
+{
+    return member->item != NULL && !cJSON_IsNull(member->item);
+}
+
+
+/* sets the id, to "" where there is none; fails where it is not of the form */
+
+static int
+mspwh_event_id(const mspwh_member_t *member, const char **id)
+{
+    int          is_number;
+    size_t       i;
+    const char  *text;
+
+    *id = "";
+
+    if (!mspwh_event_is_present(member)) {
+        return 0;
+    }
+
+    text = mspwh_event_scalar(member);
+    if (text == NULL) {
+        return -1;
+    }
+
+    is_number = mspwh_scanner_is_number(member->item->valuestring);
+
+    for (i = 0; text[i] != '\0'; i++) {
+        if (i == MSPWH_EVENT_ID) {
+            return -1;
+        }
+
+        if (is_number ? !mspwh_is_digit(text[i])
+                      : !mspwh_is_alnum(text[i])
+                        && (i == 0 || strchr("._~:-", text[i]) == NULL))
+        {
+            return -1;
+        }
+    }
+
+    if (i == 0) {
+        return -1;
+    }
+
+    *id = text;
+
+    return 0;
+}
+
+
+static int
+mspwh_event_has_word(const char *text)
+{
+    for ( /* void */ ; *text != '\0'; text++) {
+        if (mspwh_is_word((unsigned char) *text)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* copies what points into the tree, and makes up an unknown type's name */
+
+static mspwh_event_error_e
+mspwh_event_store(mspwh_event_t *event)
+{
+    char    *p;
+    size_t   raw, entity, ticket;
+
+    raw = strlen(event->type_raw) + 1;
+    entity = strlen(event->entity_id) + 1;
+    ticket = strlen(event->ticket_id) + 1;
+
+    /* a byte of an unknown type is three at most, with a dot before it */
+
+    p = malloc(raw + entity + ticket + (event->type ? 0 : raw * 4));
+    if (p == NULL) {
+        return MSPWH_EVENT_NO_MEMORY;
+    }
+
+    event->storage = p;
+
+    event->type_raw = memcpy(p, event->type_raw, raw);
+    p += raw;
+
+    event->entity_id = memcpy(p, event->entity_id, entity);
+    p += entity;
+
+    event->ticket_id = memcpy(p, event->ticket_id, ticket);
+    p += ticket;
+
+    if (event->type == NULL) {
+        mspwh_event_canonical(p, event->type_raw);
+        event->type = p;
+
+        mspwh_event_classify(event);
+    }
+
+    if (event->entity == MSPWH_ENTITY_TICKET && event->ticket_id[0] == '\0') {
+        event->ticket_id = event->entity_id;
+    }
+
+    return MSPWH_EVENT_OK;
+}
+
+
+/* one of the eleven types, however it is spelled, or NULL */
+
+static const mspwh_event_type_t *
+mspwh_event_known(const char *type)
+{
+    char           letters[sizeof("ticketattachmentdeleted")], *p;
+    size_t         i, n;
+    unsigned char  ch;
+
+    n = 0;
+
+    for ( /* void */ ; *type != '\0'; type++) {
+        ch = (unsigned char) *type;
+
+        if (!mspwh_is_word(ch)) {
+            continue;
+        }
+
+        if (n == sizeof(letters) - 1) {
+            return NULL;
+        }
+
+        letters[n++] = (char) mspwh_to_lower(ch);
+    }
+
+    letters[n] = '\0';
+
+    p = letters;
+
+    if (strncmp(p, "ticket", 6) == 0) {
+        p += 6;
+    }
+
+    for (i = 0; i < MSPWH_EVENT_TYPES; i++) {
+        if (strcmp(p, mspwh_event_types[i].letters) != 0) {
+            continue;
+        }
+
+        /* "created" alone may be of anything */
+
+        if (p == letters
+            && mspwh_event_types[i].entity == MSPWH_ENTITY_TICKET)
+        {
+            return NULL;
+        }
+
+        return &mspwh_event_types[i];
+    }
+
+    return NULL;
+}
+
+
+/*
+ * Words in small letters, joined by dots.  A word begins behind anything
+ * that is no letter or digit, at a capital behind a small letter or a digit,
+ * and at the last capital of several before a small letter.
+ */
+
+static char *
+mspwh_event_canonical(char *dst, const char *type)
+{
+    char           *start, lower;
+    int             is_new;
+    unsigned char   ch, prev;
+
+    start = dst;
+    prev = 0;
+    is_new = 0;
+
+    for ( /* void */ ; *type != '\0'; type++) {
+        ch = (unsigned char) *type;
+
+        if (!mspwh_is_word(ch)) {
+            is_new = 1;
+            prev = 0;
+            continue;
+        }
+
+        if (mspwh_is_upper(ch) && prev != 0
+            && (!mspwh_is_upper(prev) || mspwh_is_lower(type[1])))
+        {
+            is_new = 1;
+        }
+
+        if (is_new && dst > start) {
+            *dst++ = '.';
+        }
+
+        lower = (char) mspwh_to_lower(ch);
+        dst = mspwh_event_escape(dst, &lower, 1);
+
+        is_new = 0;
+        prev = ch;
+    }
+
+    *dst = '\0';
+
+    return dst;
+}
+
+
+static void
+mspwh_event_classify(mspwh_event_t *event)
+{
+    size_t       i;
+    const char  *rest, *next, *last;
+
+    rest = mspwh_event_after_word(event->type, "ticket");
+
+    if (rest != NULL) {
+        event->entity = MSPWH_ENTITY_TICKET;
+
+    } else {
+        rest = event->type;
+    }
+
+    for (i = MSPWH_ENTITY_NOTE; i <= MSPWH_ENTITY_ATTACHMENT; i++) {
+        next = mspwh_event_after_word(rest, mspwh_entities[i]);
+        if (next != NULL) {
+            event->entity = (mspwh_entity_e) i;
+        }
+    }
+
+    last = strrchr(event->type, '.');
+    last = (last != NULL) ? last + 1 : event->type;
+
+    for (i = MSPWH_ACTION_CREATED; i <= MSPWH_ACTION_ADDED; i++) {
+        if (strcmp(last, mspwh_actions[i]) == 0) {
+            event->action = (mspwh_action_e) i;
+        }
+    }
+}
+
+
+/* what follows the first word, if it is this one */
+
+static const char *
+mspwh_event_after_word(const char *type, const char *word)
+{
+    size_t  length;
+
+    length = strlen(word);
+
+    if (strncmp(type, word, length) != 0) {
+        return NULL;
+    }
+
+    if (type[length] == '.') {
+        return type + length + 1;
+    }
+
+    return (type[length] == '\0') ? type + length : NULL;
+}
+
+
+static unsigned
+mspwh_event_anomalies(const mspwh_event_t *event,
+    const mspwh_member_t *members)
+{
+    int          details, description;
+    unsigned     set;
+    const char  *type;
+
+    set = 0;
+
+#define mspwh_anomaly(name, condition)                                        \
+    set |= (condition) ? 1u << MSPWH_ANOMALY_ ## name : 0
+
+    mspwh_anomaly(TICKET_ID, event->entity == MSPWH_ENTITY_TICKET
+                             && event->ticket_id[0] != '\0'
+                             && strcmp(event->ticket_id, event->entity_id));
+
+    type = mspwh_event_scalar(&members[MSPWH_ROLE_RESPONSE_TYPE]);
+
+    mspwh_anomaly(RESPONSE_TYPE,
+                  type != NULL
+                  && ((event->entity == MSPWH_ENTITY_RESPONSE
+                       && strcasecmp(type, "note") == 0)
+                      || (event->entity == MSPWH_ENTITY_NOTE
+                          && strcasecmp(type, "email") == 0)));
+
+    details = mspwh_event_is_present(&members[MSPWH_MEMBER_DETAILS]);
+    description = mspwh_event_is_present(&members[MSPWH_MEMBER_DESCRIPTION]);
+
+    mspwh_anomaly(NO_DETAILS,
+                  event->entity == MSPWH_ENTITY_TICKET && !details);
+    mspwh_anomaly(DETAILS, event->entity != MSPWH_ENTITY_TICKET && details);
+
+    mspwh_anomaly(NO_DESCRIPTION, (event->entity == MSPWH_ENTITY_NOTE
+                                   || event->entity == MSPWH_ENTITY_RESPONSE)
+                                  && !description);
+    mspwh_anomaly(DESCRIPTION, (event->entity == MSPWH_ENTITY_TICKET
+                                || event->entity == MSPWH_ENTITY_ATTACHMENT)
+                               && description);
+
+    mspwh_anomaly(NO_ADDITIONAL_FIELDS,
+        !mspwh_event_is_present(&members[MSPWH_MEMBER_ADDITIONAL_FIELDS]));
+
+#undef mspwh_anomaly
+
+    return set;
+}
+
+
+char *
+mspwh_event_escape(char *dst, const char *text, size_t length)
+{
+    size_t         i;
+    unsigned char  ch;
+
+    for (i = 0; i < length; i++) {
+        ch = (unsigned char) text[i];
+
+        if (mspwh_is_alnum(ch)
+            || ch == '-' || ch == '.' || ch == '_' || ch == '~')
+        {
+            *dst++ = (char) ch;
+            continue;
+        }
+
+        *dst++ = '%';
+        *dst++ = "0123456789ABCDEF"[ch >> 4];
+        *dst++ = "0123456789ABCDEF"[ch & 0xf];
+    }
+
+    return dst;
+}
+
+
+const char *
+mspwh_event_strerror(mspwh_event_error_e error)
+{
+    return mspwh_event_errors[error];
+}
+
+
+const char *
+mspwh_event_entity(mspwh_entity_e entity)
+{
+    return mspwh_entities[entity];
+}
+
+
+const char *
+mspwh_event_action(mspwh_action_e action)
+{
+    return mspwh_actions[action];
+}
+
+
+const char *
+mspwh_event_anomaly(unsigned anomaly)
+{
+    return mspwh_anomalies[anomaly];
+}

@@ -1,0 +1,136 @@
+
+/*
+ * What an envelope says: the event, by the rules of the webhook's source.
+ */
+
+
+#ifndef _MSPWH_EVENT_H_INCLUDED_
+#define _MSPWH_EVENT_H_INCLUDED_
+
+
+#include <stddef.h>
+
+#include "mspwh_pointer.h"
+
+
+/* the longest id */
+#define MSPWH_EVENT_ID  128
+
+
+typedef enum {
+    MSPWH_EVENT_OK = 0,
+    MSPWH_EVENT_NO_MEMORY,
+    MSPWH_EVENT_NOT_OBJECT,
+    MSPWH_EVENT_NO_TYPE,
+    MSPWH_EVENT_NO_ENTITY_ID,
+    MSPWH_EVENT_NO_TICKET_ID,
+    MSPWH_EVENT_BAD_ENTITY_ID,
+    MSPWH_EVENT_BAD_TICKET_ID,
+    MSPWH_EVENT_AMBIGUOUS
+} mspwh_event_error_e;
+
+
+typedef enum {
+    MSPWH_ENTITY_UNKNOWN = 0,
+    MSPWH_ENTITY_TICKET,
+    MSPWH_ENTITY_NOTE,
+    MSPWH_ENTITY_RESPONSE,
+    MSPWH_ENTITY_ATTACHMENT
+} mspwh_entity_e;
+
+
+typedef enum {
+    MSPWH_ACTION_UNKNOWN = 0,
+    MSPWH_ACTION_CREATED,
+    MSPWH_ACTION_UPDATED,
+    MSPWH_ACTION_DELETED,
+    MSPWH_ACTION_ADDED
+} mspwh_action_e;
+
+
+/* the values that a configuration can name */
+
+typedef enum {
+    MSPWH_ROLE_EVENT_TYPE = 0,
+    MSPWH_ROLE_ENTITY_ID,
+    MSPWH_ROLE_TICKET_ID,
+    MSPWH_ROLE_RESPONSE_TYPE,
+    MSPWH_ROLES
+} mspwh_role_e;
+
+
+/* a bit each, in the order in which they are listed */
+
+enum {
+    MSPWH_ANOMALY_EVENT_TYPE = 0,
+    MSPWH_ANOMALY_TICKET_ID,
+    MSPWH_ANOMALY_RESPONSE_TYPE,
+    MSPWH_ANOMALY_NO_DETAILS,
+    MSPWH_ANOMALY_DETAILS,
+    MSPWH_ANOMALY_NO_DESCRIPTION,
+    MSPWH_ANOMALY_DESCRIPTION,
+    MSPWH_ANOMALY_NO_ADDITIONAL_FIELDS,
+    MSPWH_ANOMALIES
+};
+
+
+/* where the roles are; a role with no pointer is looked for by name */
+
+typedef struct {
+    unsigned                 npointers;
+    mspwh_pointer_t *const  *pointers;
+} mspwh_role_t;
+
+
+typedef struct {
+    mspwh_role_t             roles[MSPWH_ROLES];
+} mspwh_fields_t;
+
+
+typedef struct {
+    mspwh_entity_e           entity;
+    mspwh_action_e           action;
+
+    /* a set of 1 << MSPWH_ANOMALY_... */
+    unsigned                 anomalies;
+
+    /* null-terminated; "" where there is nothing */
+    const char              *type;
+    const char              *type_raw;
+    const char              *entity_id;
+    const char              *ticket_id;
+
+    /* what the four point into, if not constant */
+    char                    *storage;
+} mspwh_event_t;
+
+
+/*
+ * Reads the event from an envelope of "length" bytes that the scanner has
+ * made.  "fields" may be NULL.  With any error the event is empty.
+ */
+mspwh_event_error_e mspwh_event_parse(mspwh_event_t *event,
+    const char *envelope, size_t length, const mspwh_fields_t *fields);
+
+/*
+ * Releases what the event holds; may be called again.
+ */
+void mspwh_event_cleanup(mspwh_event_t *event);
+
+/*
+ * Writes a text with every byte but the unreserved ones of RFC 3986,
+ * section 2.3, percent-encoded, and returns the end of it.  "dst" has room
+ * for three times the length.
+ */
+char *mspwh_event_escape(char *dst, const char *text, size_t length);
+
+/*
+ * The words for an error, an entity, an action, an anomaly's number.
+ */
+const char *mspwh_event_strerror(mspwh_event_error_e error);
+const char *mspwh_event_entity(mspwh_entity_e entity);
+const char *mspwh_event_action(mspwh_action_e action);
+const char *mspwh_event_anomaly(unsigned anomaly);
+
+
+#endif /* _MSPWH_EVENT_H_INCLUDED_ */

@@ -1,0 +1,93 @@
+
+/*
+ * The one place with machine-specific code: the end of a run of bytes that
+ * mean only themselves inside a JSON string.
+ */
+
+
+#ifndef _MSPWH_SPAN_H_INCLUDED_
+#define _MSPWH_SPAN_H_INCLUDED_
+
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+#include <stdint.h>
+#include <arm_neon.h>
+#endif
+
+
+#define mspwh_span_is_plain(ch)                                               \
+    ((ch) >= 0x20 && (ch) < 0x80 && (ch) != '"' && (ch) != '\\')
+
+
+/*
+ * Returns the first byte in [p, end) that is a quote, a backslash, a control
+ * character or not ASCII, or "end" where there is none.
+ */
+static inline const unsigned char *
+mspwh_span_plain(const unsigned char *p, const unsigned char *end)
+{
+#if defined(__SSE2__)
+
+    int            mask;
+    __m128i        bytes, special;
+    const __m128i  quote = _mm_set1_epi8('"');
+    const __m128i  backslash = _mm_set1_epi8('\\');
+    const __m128i  space = _mm_set1_epi8(' ');
+
+    while (end - p >= 16) {
+        bytes = _mm_loadu_si128((const __m128i *) p);
+
+        /* as signed numbers, bytes that are not ASCII are below a space too */
+
+        special = _mm_or_si128(_mm_cmplt_epi8(bytes, space),
+                               _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
+                                            _mm_cmpeq_epi8(bytes, backslash)));
+
+        mask = _mm_movemask_epi8(special);
+        if (mask) {
+            return p + __builtin_ctz((unsigned) mask);
+        }
+
+        p += 16;
+    }
+
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+
+    int8x16_t          bytes;
+    uint64_t           mask;
+    uint8x16_t         special;
+    const int8x16_t    quote = vdupq_n_s8('"');
+    const int8x16_t    backslash = vdupq_n_s8('\\');
+    const int8x16_t    space = vdupq_n_s8(' ');
+
+    while (end - p >= 16) {
+        bytes = vreinterpretq_s8_u8(vld1q_u8(p));
+
+        special = vorrq_u8(vcltq_s8(bytes, space),
+                           vorrq_u8(vceqq_s8(bytes, quote),
+                                    vceqq_s8(bytes, backslash)));
+
+        /* four bits for each byte */
+
+        mask = vget_lane_u64(vreinterpret_u64_u8(
+                         vshrn_n_u16(vreinterpretq_u16_u8(special), 4)), 0);
+        if (mask) {
+            return p + (__builtin_ctzll(mask) >> 2);
+        }
+
+        p += 16;
+    }
+
+#endif
+
+    while (p < end && mspwh_span_is_plain(*p)) {
+        p++;
+    }
+
+    return p;
+}
+
+
+#endif /* _MSPWH_SPAN_H_INCLUDED_ */

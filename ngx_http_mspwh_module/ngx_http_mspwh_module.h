@@ -1,0 +1,103 @@
+
+#ifndef _NGX_HTTP_MSPWH_MODULE_H_INCLUDED_
+#define _NGX_HTTP_MSPWH_MODULE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "mspwh_signature.h"
+#include "mspwh_scanner.h"
+#include "mspwh_event.h"
+
+
+#define NGX_HTTP_MSPWH_OFF     0
+#define NGX_HTTP_MSPWH_ON      1
+
+#define NGX_HTTP_MSPWH_REJECT  0
+#define NGX_HTTP_MSPWH_PASS    1
+
+
+typedef enum {
+    NGX_HTTP_MSPWH_NONE = 0,
+    NGX_HTTP_MSPWH_VERIFIED,
+    NGX_HTTP_MSPWH_NO_SIGNATURE,
+    NGX_HTTP_MSPWH_MALFORMED_SIGNATURE,
+    NGX_HTTP_MSPWH_BAD_SIGNATURE,
+    NGX_HTTP_MSPWH_MALFORMED_PAYLOAD
+} ngx_http_mspwh_verdict_e;
+
+
+typedef struct {
+    ngx_str_t                  id;
+    EVP_MAC_CTX               *mac;
+
+    /* the HMAC of nothing: the same for the same secret */
+    u_char                     fingerprint[MSPWH_DIGEST_LENGTH];
+} ngx_http_mspwh_key_t;
+
+
+/* what mspwh_field says at one level */
+
+typedef struct {
+    mspwh_fields_t             fields;
+    mspwh_scanner_pointers_t   scanner;
+    ngx_array_t                pointers[MSPWH_ROLES];
+} ngx_http_mspwh_fields_t;
+
+
+typedef struct {
+    ngx_uint_t                 enable;
+    ngx_uint_t                 malformed;
+    ngx_array_t               *keys;        /* of ngx_http_mspwh_key_t */
+    ngx_http_mspwh_fields_t   *fields;
+    size_t                     envelope_size;
+
+    ngx_str_t                  header;
+} ngx_http_mspwh_loc_conf_t;
+
+
+typedef struct {
+    ngx_http_request_t        *request;
+    ngx_http_mspwh_verdict_e   verdict;
+
+    /* the secrets that the verdict was reached under */
+    ngx_array_t               *keys;
+    ngx_str_t                  key_id;
+
+    u_char                     digest[MSPWH_DIGEST_LENGTH];
+    mspwh_verifier_t           verifier;
+    mspwh_scanner_t            scanner;
+    mspwh_event_t              event;
+
+    off_t                      size;
+
+    unsigned                   reading:1;
+    unsigned                   failed:1;
+    unsigned                   keepalive:1;
+} ngx_http_mspwh_ctx_t;
+
+
+/* request flow */
+
+ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_mspwh_body_filter(ngx_http_request_t *r, ngx_chain_t *in);
+ngx_int_t ngx_http_mspwh_header_filter(ngx_http_request_t *r);
+ngx_http_mspwh_ctx_t *ngx_http_mspwh_get_ctx(ngx_http_request_t *r);
+
+extern ngx_http_request_body_filter_pt  ngx_http_mspwh_next_body_filter;
+extern ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
+
+
+/* variables */
+
+ngx_int_t ngx_http_mspwh_add_variables(ngx_conf_t *cf);
+
+extern ngx_str_t  ngx_http_mspwh_verdicts[];
+
+
+extern ngx_module_t  ngx_http_mspwh_module;
+
+
+#endif /* _NGX_HTTP_MSPWH_MODULE_H_INCLUDED_ */

@@ -1,0 +1,242 @@
+
+#include "ngx_http_mspwh_module.h"
+
+
+typedef enum {
+    NGX_HTTP_MSPWH_VAR_VERDICT = 0,
+    NGX_HTTP_MSPWH_VAR_KEY_ID,
+    NGX_HTTP_MSPWH_VAR_DELIVERY_ID,
+
+    /* these are of the event, once there is one */
+    NGX_HTTP_MSPWH_VAR_EVENT_TYPE,
+    NGX_HTTP_MSPWH_VAR_EVENT_TYPE_RAW,
+    NGX_HTTP_MSPWH_VAR_ENTITY,
+    NGX_HTTP_MSPWH_VAR_ACTION,
+    NGX_HTTP_MSPWH_VAR_ENTITY_ID,
+    NGX_HTTP_MSPWH_VAR_TICKET_ID,
+    NGX_HTTP_MSPWH_VAR_ANOMALY
+} ngx_http_mspwh_variable_e;
+
+
+static ngx_int_t ngx_http_mspwh_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_mspwh_variable_delivery_id(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_mspwh_variable_raw(ngx_http_request_t *r,
+    mspwh_event_t *event, ngx_str_t *value);
+static ngx_int_t ngx_http_mspwh_variable_anomaly(ngx_http_request_t *r,
+    mspwh_event_t *event, ngx_str_t *value);
+
+
+ngx_str_t  ngx_http_mspwh_verdicts[] = {
+    ngx_null_string,
+    ngx_string("verified"),
+    ngx_string("no_signature"),
+    ngx_string("malformed_signature"),
+    ngx_string("bad_signature"),
+    ngx_string("malformed_payload")
+};
+
+
+#define ngx_http_mspwh_var(name, data)                                        \
+    { ngx_string("mspwh_" name), NULL, ngx_http_mspwh_variable,               \
+      NGX_HTTP_MSPWH_VAR_ ## data, NGX_HTTP_VAR_NOCACHEABLE, 0 }
+
+static ngx_http_variable_t  ngx_http_mspwh_vars[] = {
+    ngx_http_mspwh_var("verdict", VERDICT),
+    ngx_http_mspwh_var("event_type", EVENT_TYPE),
+    ngx_http_mspwh_var("event_type_raw", EVENT_TYPE_RAW),
+    ngx_http_mspwh_var("entity", ENTITY),
+    ngx_http_mspwh_var("action", ACTION),
+    ngx_http_mspwh_var("entity_id", ENTITY_ID),
+    ngx_http_mspwh_var("ticket_id", TICKET_ID),
+    ngx_http_mspwh_var("key_id", KEY_ID),
+    ngx_http_mspwh_var("delivery_id", DELIVERY_ID),
+    ngx_http_mspwh_var("anomaly", ANOMALY),
+    ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_mspwh_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_mspwh_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    ngx_int_t              rc;
+    ngx_str_t              value;
+    mspwh_event_t         *event;
+    ngx_http_mspwh_ctx_t  *ctx;
+
+    rc = NGX_OK;
+    ngx_str_null(&value);
+
+    ctx = ngx_http_mspwh_get_ctx(r);
+
+    if (ctx == NULL
+        || (data >= NGX_HTTP_MSPWH_VAR_EVENT_TYPE
+            && ctx->verdict != NGX_HTTP_MSPWH_VERIFIED))
+    {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    event = &ctx->event;
+
+    switch (data) {
+
+    case NGX_HTTP_MSPWH_VAR_VERDICT:
+        value = ngx_http_mspwh_verdicts[ctx->verdict];
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_KEY_ID:
+        value = ctx->key_id;
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_DELIVERY_ID:
+        rc = ngx_http_mspwh_variable_delivery_id(r, ctx, &value);
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_EVENT_TYPE:
+        value.data = (u_char *) event->type;
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_EVENT_TYPE_RAW:
+        rc = ngx_http_mspwh_variable_raw(r, event, &value);
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_ENTITY:
+        value.data = (u_char *) mspwh_event_entity(event->entity);
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_ACTION:
+        value.data = (u_char *) mspwh_event_action(event->action);
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_ENTITY_ID:
+        value.data = (u_char *) event->entity_id;
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_TICKET_ID:
+        value.data = (u_char *) event->ticket_id;
+        break;
+
+    default: /* NGX_HTTP_MSPWH_VAR_ANOMALY */
+        rc = ngx_http_mspwh_variable_anomaly(r, event, &value);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (value.data != NULL && value.len == 0) {
+        value.len = ngx_strlen(value.data);
+    }
+
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->len = value.len;
+    v->data = value.data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_variable_delivery_id(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_str_t *value)
+{
+    /* a key that matched: the digest is the body's own */
+
+    if (ctx->key_id.len == 0) {
+        return NGX_OK;
+    }
+
+    value->data = ngx_pnalloc(r->pool, 2 * MSPWH_DIGEST_LENGTH);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->len = ngx_hex_dump(value->data, ctx->digest, MSPWH_DIGEST_LENGTH)
+                 - value->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_variable_raw(ngx_http_request_t *r, mspwh_event_t *event,
+    ngx_str_t *value)
+{
+    size_t  len;
+
+    len = ngx_strlen(event->type_raw);
+
+    value->data = ngx_pnalloc(r->pool, len * 3);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->len = mspwh_event_escape((char *) value->data, event->type_raw, len)
+                 - (char *) value->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_variable_anomaly(ngx_http_request_t *r, mspwh_event_t *event,
+    ngx_str_t *value)
+{
+    u_char    *p;
+    size_t     len;
+    unsigned   i;
+
+    len = 0;
+
+    for (i = 0; i < MSPWH_ANOMALIES; i++) {
+        if (event->anomalies & (1 << i)) {
+            len += ngx_strlen(mspwh_event_anomaly(i)) + 1;
+        }
+    }
+
+    if (len == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = p;
+    value->len = len - 1;
+
+    for (i = 0; i < MSPWH_ANOMALIES; i++) {
+        if (event->anomalies & (1 << i)) {
+            p = ngx_cpymem(p, mspwh_event_anomaly(i),
+                           ngx_strlen(mspwh_event_anomaly(i)));
+            *p++ = ',';
+        }
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,138 @@
+# nginx -t refuses every bad argument and says which.
+
+use strict;
+use warnings;
+use Test::More;
+use MspwhTest;
+
+use constant LEAK => 'TopSecretText';
+
+write_file('empty.key',   '');
+write_file('newline.key', "\n");
+write_file('big.key',     's' x 4097);
+write_file('nul.key',     LEAK . "\0x");
+write_file('inner.key',   LEAK . "\nx");
+write_file('two.key',     LEAK . "\n\n");
+write_file('open.key',    LEAK . "\n", 0644);
+write_file('group.key',   LEAK, 0640);
+write_file('good.key',    LEAK . "\n", 0600);
+mkdir dir() . '/dir.key';
+
+my $secret = 'mspwh_secret ' . LEAK . ';';
+my $nine = join ' ', map { 'mspwh_secret ' . LEAK . "$_;" } 1 .. 9;
+my $eight = join ' ', map { 'mspwh_secret ' . LEAK . "$_;" } 1 .. 8;
+
+# [lines of a location, patterns that the message has]
+my @bad = (
+    ['mspwh maybe;', 'mspwh', 'maybe'],
+    ['mspwh ON2;', 'mspwh', 'ON2'],
+    ['mspwh "";', 'mspwh'],
+    ['mspwh;', 'mspwh', 'number of arguments'],
+    ['mspwh on off;', 'mspwh', 'number of arguments'],
+    ["mspwh off; mspwh on; $secret", 'mspwh', 'duplicate'],
+    ['mspwh on;', 'mspwh', '/place'],
+    ['mspwh_secret "";', 'mspwh_secret'],
+    ['mspwh_secret;', 'mspwh_secret', 'number of arguments'],
+    ["$secret $secret", 'mspwh_secret'],
+    ["$secret mspwh_secret_file good.key;", 'mspwh_secret_file'],
+    ['mspwh_secret a id=x; mspwh_secret b id=x;', 'mspwh_secret', 'x'],
+    ['mspwh_secret a; mspwh_secret b id=1;', 'mspwh_secret', '1'],
+    ['mspwh_secret a id=2; mspwh_secret b;', 'mspwh_secret', '2'],
+    ['mspwh_secret a id=;', 'mspwh_secret', 'id='],
+    ['mspwh_secret a "id=b c";', 'mspwh_secret', 'b c'],
+    ['mspwh_secret a key=x;', 'mspwh_secret', 'key=x'],
+    ['mspwh_secret a id=x y;', 'mspwh_secret', 'number of arguments'],
+    [$nine, 'mspwh_secret', '8'],
+    ['mspwh_secret_file;', 'mspwh_secret_file', 'number of arguments'],
+    ['mspwh_secret_file "";', 'mspwh_secret_file'],
+    ['mspwh_secret_file missing.key;', 'mspwh_secret_file', 'missing\.key'],
+    ['mspwh_secret_file dir.key;', 'mspwh_secret_file', 'dir\.key'],
+    ['mspwh_secret_file empty.key;', 'mspwh_secret_file', 'empty\.key'],
+    ['mspwh_secret_file newline.key;', 'mspwh_secret_file', 'newline\.key'],
+    ['mspwh_secret_file big.key;', 'mspwh_secret_file', 'big\.key'],
+    ['mspwh_secret_file nul.key;', 'mspwh_secret_file', 'nul\.key'],
+    ['mspwh_secret_file inner.key;', 'mspwh_secret_file', 'inner\.key'],
+    ['mspwh_secret_file two.key;', 'mspwh_secret_file', 'two\.key'],
+    ['mspwh_secret_file good.key name=x;', 'mspwh_secret_file', 'name=x'],
+    ['mspwh_signature_header;', 'mspwh_signature_header', 'number of arguments'],
+    ['mspwh_signature_header "";', 'mspwh_signature_header'],
+    ['mspwh_signature_header "X Sig";', 'mspwh_signature_header', 'X Sig'],
+    ['mspwh_signature_header X-Sig:;', 'mspwh_signature_header', 'X-Sig:'],
+    ['mspwh_signature_header A B;', 'mspwh_signature_header', 'number of arguments'],
+    ['mspwh_signature_header A; mspwh_signature_header B;', 'mspwh_signature_header', 'duplicate'],
+    ['mspwh_field event_type;', 'mspwh_field', 'number of arguments'],
+    ['mspwh_field colour /a;', 'mspwh_field', 'colour'],
+    ['mspwh_field event_type a/b;', 'mspwh_field', 'a/b'],
+    ['mspwh_field event_type /ok a;', 'mspwh_field', '"a"'],
+    ['mspwh_field event_type /a~2;', 'mspwh_field', '/a~2'],
+    ['mspwh_field event_type /a~;', 'mspwh_field', '/a~'],
+    ['mspwh_field event_type /a; mspwh_field event_type /b;', 'mspwh_field', 'event_type'],
+    ['mspwh_malformed drop;', 'mspwh_malformed', 'drop'],
+    ['mspwh_malformed;', 'mspwh_malformed', 'number of arguments'],
+    ['mspwh_malformed pass; mspwh_malformed reject;', 'mspwh_malformed', 'duplicate'],
+    ['mspwh_envelope_size big;', 'mspwh_envelope_size', 'big'],
+    ['mspwh_envelope_size -1;', 'mspwh_envelope_size', '-1'],
+    ['mspwh_envelope_size 0;', 'mspwh_envelope_size', '0'],
+    ['mspwh_envelope_size 1k; mspwh_envelope_size 2k;', 'mspwh_envelope_size', 'duplicate'],
+);
+
+sub conf { "server { listen 127.0.0.1:%%PORT%%; location /place { $_[0] } }" }
+
+for (@bad) {
+    my ($lines, @patterns) = @$_;
+    my ($rc, $text) = config_test(conf($lines));
+    my $what = substr $lines, 0, 70;
+    isnt($rc, 0, "refused: $what");
+    my @emerg = grep { /\[emerg\]/ } split /\n/, $text;
+    is(scalar(@emerg), 1, "one line: $what");
+    like($emerg[0] // '', qr/$_/, "names $_: $what") for @patterns;
+    like($emerg[0] // '', qr/test\.conf:\d+/, "names the place: $what");
+    unlike($text, qr/${\LEAK}/, "no secret shown: $what");
+}
+
+my @good = (
+    ["mspwh on; $secret", 'secret at the same level'],
+    ['mspwh off;', 'off without a secret'],
+    ["mspwh on; $eight", 'eight secrets'],
+    ['mspwh on; mspwh_secret_file good.key id=k;', 'secret file'],
+    ['mspwh on; mspwh_secret "with \"quotes\" and blanks";', 'quoted secret'],
+    ['mspwh_field event_type /a /b/0 /c~0d~1e; mspwh_field entity_id /x; mspwh_field ticket_id /y; mspwh_field response_type /z;', 'all roles'],
+    ['mspwh_malformed pass; mspwh_envelope_size 128k; mspwh_signature_header X-Sig_2;', 'the rest'],
+);
+for (@good) {
+    my ($lines, $what) = @$_;
+    my ($rc, $text) = config_test(conf($lines));
+    is_deeply([$rc, $text], [0, ''], "accepted without a word: $what");
+}
+
+for my $file ('open.key', 'group.key') {
+    my ($rc, $text) = config_test(conf("mspwh on; mspwh_secret_file $file;"));
+    is($rc, 0, "$file: accepted");
+    like($text, qr/\[warn\].*\Q$file\E/, "$file: readable by others, warned");
+    unlike($text, qr/${\LEAK}/, "$file: no secret shown");
+}
+
+# [configuration of http, accepted?, pattern, what]
+my @levels = (
+    ["mspwh on; $secret server { listen 127.0.0.1:%%PORT%%; location /a { } }", 1, undef, 'all at http'],
+    ["$secret server { listen 127.0.0.1:%%PORT%%; location /a { mspwh on; } }", 1, undef, 'secret inherited'],
+    ["mspwh on; server { listen 127.0.0.1:%%PORT%%; location /a { $secret } location / { mspwh off; } $secret }", 1, undef, 'on at http, secrets below'],
+    ["server { listen 127.0.0.1:%%PORT%%; location /a { $secret } location /b/c { mspwh on; } }", 0, '/b/c', 'secret in a sibling only'],
+    ["server { listen 127.0.0.1:%%PORT%%; location /a { location /a/deep { mspwh on; } } }", 0, '/a/deep', 'nested location'],
+    ["server { listen 127.0.0.1:%%PORT%%; location \@named { mspwh on; } }", 0, '@named', 'named location'],
+    ["server { listen 127.0.0.1:%%PORT%%; location ~ ^/re { mspwh on; } }", 0, '\^/re', 'regex location'],
+    ["server { listen 127.0.0.1:%%PORT%%; mspwh on; location /c { } }", 0, 'mspwh', 'on at the server without a secret'],
+    ["mspwh on; server { listen 127.0.0.1:%%PORT%%; location /a { $secret } location /c { } }", 0, 'mspwh', 'on at http, one location without'],
+);
+for (@levels) {
+    my ($http, $accepted, $pattern, $what) = @$_;
+    my ($rc, $text) = config_test($http);
+    is($rc == 0 ? 1 : 0, $accepted, "$what: " . ($accepted ? 'accepted' : 'refused')) or diag $text;
+    like($text, qr/\[emerg\].*mspwh.*$pattern|\[emerg\].*$pattern.*mspwh|\[emerg\].*$pattern/, "$what: named") if $pattern;
+    unlike($text, qr/${\LEAK}/, "$what: no secret shown");
+}
+
+my ($rc, $text) = config_test("upstream x { mspwh on; server 127.0.0.1:1; }");
+like($text, qr/"mspwh" directive is not allowed here/, 'not in upstream');
+
+done_testing();

@@ -1,0 +1,454 @@
+package MspwhTest;
+
+# Starts a real nginx with the module, plus a small recording backend, in a
+# temporary directory of its own; everything listens on 127.0.0.1 only.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Digest::SHA qw(hmac_sha256 hmac_sha256_base64 sha256_hex);
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use File::Temp qw(tempdir);
+use IO::Select;
+use IO::Socket::INET;
+use POSIX qw(WNOHANG _exit);
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(
+    start start_http reload stop config_test write_file dir port url expand
+    connection send_bytes send_slowly read_response at_eof
+    request post sign signed records clear_records error_log log_matches
+    master_pid workers run tls_files VARS SECRET TIMEOUT
+);
+
+use constant SECRET  => 'correct horse battery staple';
+use constant TIMEOUT => 10;
+
+# Response headers that show every variable of the module.
+use constant VARS => join '', map { "add_header X-$_->[0] \$mspwh_$_->[1] always;\n" }
+    [verdict => 'verdict'], [type => 'event_type'], [raw => 'event_type_raw'],
+    [entity => 'entity'], [action => 'action'], [eid => 'entity_id'],
+    [tid => 'ticket_id'], [key => 'key_id'], [delivery => 'delivery_id'],
+    [anomaly => 'anomaly'];
+
+my $repo   = abs_path(dirname(__FILE__) . '/../..');
+my $nginx  = $ENV{MSPWH_NGINX}  || '/usr/sbin/nginx';
+my $module = $ENV{MSPWH_MODULE} || "$repo/build/ngx_http_mspwh_module.so";
+my $owner  = $$;
+my $dir    = tempdir('mspwh-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my (%port, %backend_port, $master, $backend);
+
+chmod 0755, $dir;
+mkdir "$dir/html";
+$SIG{PIPE} = 'IGNORE';
+
+sub dir { $dir }
+
+sub port {
+    my $name = shift // 'main';
+    return $port{$name} //= do {
+        my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no port: $!";
+        $s->sockport;
+    };
+}
+
+sub url { 'http://127.0.0.1:' . port() . ($_[0] // '/') }
+
+sub write_file {
+    my ($name, $bytes, $mode) = @_;
+    my $path = $name =~ m{^/} ? $name : "$dir/$name";
+    open my $fh, '>:raw', $path or die "$path: $!";
+    print $fh $bytes;
+    close $fh;
+    chmod $mode // 0600, $path;
+    return $path;
+}
+
+sub slurp {
+    open my $fh, '<:raw', $_[0] or return '';
+    local $/;
+    return scalar(<$fh>) // '';
+}
+
+# %%PORT%%, %%PORT_name%%, %%A%% and %%B%% (the backends), %%DIR%%, %%SECRET%%.
+sub expand {
+    my $text = shift;
+    $text =~ s/%%PORT%%/port()/ge;
+    $text =~ s/%%PORT_(\w+)%%/port($1)/ge;
+    $text =~ s/%%([AB])%%/"127.0.0.1:" . backend_port($1)/ge;
+    $text =~ s/%%DIR%%/$dir/g;
+    $text =~ s/%%SECRET%%/SECRET/ge;
+    return $text;
+}
+
+sub write_conf {
+    my ($name, $http) = @_;
+    my $user = $> == 0 ? 'user root;' : '';
+    my $temp = join "\n    ", map { "${_}_temp_path $dir/$_;" }
+        qw(client_body proxy fastcgi uwsgi scgi);
+    my $load = $ENV{MSPWH_NO_MODULE} ? '' : "load_module $module;";
+    my $shown = $load ? '"$mspwh_verdict" "$mspwh_event_type"' : '-';
+    return write_file($name, expand(<<"CONF"));
+$load
+$user
+daemon off;
+worker_processes 2;
+pid $dir/nginx.pid;
+error_log $dir/error.log warn;
+worker_shutdown_timeout 5s;
+events { worker_connections 256; }
+http {
+    $temp
+    log_format verdict '\$request_method \$uri \$status $shown';
+    access_log $dir/access.log verdict;
+    client_max_body_size 64m;
+    client_body_buffer_size 16k;
+    root $dir/html;
+$http
+}
+CONF
+}
+
+sub config_test {
+    my $conf = write_conf('test.conf', shift);
+    return run($nginx, '-t', '-q', '-p', $dir, '-e', "$dir/test.log", '-c', $conf);
+}
+
+# Exit status and both output streams of a command.
+sub run {
+    my @command = @_;
+    my $pid = open(my $out, '-|') // die "fork: $!";
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        alarm 60;
+        exec @command or _exit(127);
+    }
+    binmode $out;
+    local $/;
+    my $text = <$out> // '';
+    close $out;
+    return ($? == 0 ? 0 : ($? >> 8 || 255), $text);
+}
+
+sub start {
+    my $server = shift;
+    return start_http("server {\n    listen 127.0.0.1:%%PORT%%;\n" . VARS . "$server\n}\n");
+}
+
+sub start_http {
+    my $conf = write_conf('nginx.conf', shift);
+    start_backend();
+    $master = fork // die "fork: $!";
+    if (!$master) {
+        open STDERR, '>', "$dir/stderr.log";
+        exec $nginx, '-p', $dir, '-e', "$dir/error.log", '-c', $conf or _exit(127);
+    }
+    for (1 .. 100) {
+        my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => port());
+        return 1 if $s;
+        last if waitpid($master, WNOHANG) == $master and !($master = undef);
+        sleep 0.05;
+    }
+    die "nginx did not start:\n" . slurp("$dir/stderr.log") . error_log();
+}
+
+sub master_pid { $master }
+
+sub workers { split ' ', slurp("/proc/$master/task/$master/children") }
+
+# HUP, then wait until no worker of the old generation accepts: new pids are up.
+sub reload {
+    my $http = shift;
+    write_conf('nginx.conf', $http) if defined $http;
+    my %old = map { $_ => 1 } workers();
+    kill HUP => $master;
+    for (1 .. 400) {
+        return 1 if grep({ !$old{$_} } workers()) >= 2;
+        sleep 0.025;
+    }
+    return 0;
+}
+
+sub stop {
+    return 1 if !$master;
+    my $pid = $master;
+    undef $master;
+    kill QUIT => $pid;
+    for (1 .. 160) {
+        return 1 if waitpid($pid, WNOHANG) == $pid;
+        kill TERM => $pid if $_ == 100;
+        sleep 0.05;
+    }
+    kill KILL => $pid;
+    waitpid $pid, 0;
+    return 0;
+}
+
+END {
+    if ($$ == $owner) {
+        my $status = $?;
+        my $crashed = error_log() =~ /exited on signal \d+|\[alert\]|\[emerg\]/ ? $& : undef;
+        print "# nginx error log:\n", map { "# $_\n" } grep { /signal|\[alert|\[emerg/ }
+            split /\n/, error_log() if $crashed;
+        stop();
+        if ($backend) {
+            kill KILL => $backend;
+            waitpid $backend, 0;
+        }
+        $? = $status || ($crashed ? 1 : 0);
+    }
+}
+
+# --- the recording backend -------------------------------------------------
+
+my %listener;
+
+sub backend_port {
+    my $name = shift;
+    $listener{$name} //= IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 128)
+        or die "backend: $!";
+    return $listener{$name}->sockport;
+}
+
+sub start_backend {
+    return if $backend;
+    backend_port($_) for qw(A B);
+    my $log = write_file('backend.log', '', 0666);
+    $backend = fork // die "fork: $!";
+    return if $backend;
+
+    $SIG{CHLD} = 'IGNORE';
+    my %name = map { fileno $listener{$_} => $_ } keys %listener;
+    my $select = IO::Select->new(values %listener);
+    while (getppid() == $owner) {
+        for my $ready ($select->can_read(1)) {
+            my $client = $ready->accept or next;
+            my $pid = fork // next;
+            next if $pid;
+            alarm 60;
+            eval { serve($client, $name{fileno $ready}, $log) };
+            _exit(0);
+        }
+    }
+    _exit(0);
+}
+
+sub serve {
+    my ($client, $name, $log) = @_;
+    my $c = { socket => $client, buffer => '', deadline => time + 40 };
+    my $head = take_head($c) // return;
+    my ($request, @lines) = split /\r\n/, $head;
+    my ($method, $uri) = split / /, $request;
+    my %header;
+    for (@lines) {
+        my ($n, $v) = split /:\s*/, $_, 2;
+        $n = lc $n;
+        $header{$n} = defined $header{$n} ? "$header{$n}, $v" : $v;
+    }
+    my $body = take_body($c, \%header, 0);
+    $body = undef, $method .= '-TRUNCATED' if !defined $body;
+    my $line = join "\t", $name, $method, $uri, length($body // ''), sha256_hex($body // ''),
+        map { "$_=" . unpack('H*', $header{$_}) } sort keys %header;
+    open my $fh, '>>', $log or return;
+    syswrite $fh, "$line\n";
+    my $status = $uri =~ m{/status/(\d+)} ? $1 : 200;
+    my $extra = $uri =~ m{/accel(/[^?]*)} ? "X-Accel-Redirect: $1\r\n" : '';
+    my $answer = "backend $name $uri\n";
+    syswrite $client, "HTTP/1.1 $status X\r\nContent-Length: " . length($answer)
+        . "\r\n${extra}Connection: close\r\n\r\n$answer";
+}
+
+sub records {
+    return map {
+        my ($backend, $method, $uri, $length, $sha256, @headers) = split /\t/;
+        +{
+            backend => $backend, method => $method, uri => $uri,
+            length => $length, sha256 => $sha256,
+            header => { map { /^(.*?)=(.*)$/ ? ($1 => pack 'H*', $2) : () } @headers },
+        };
+    } split /\n/, slurp("$dir/backend.log");
+}
+
+sub clear_records { truncate "$dir/backend.log", 0 }
+
+sub error_log { slurp("$dir/error.log") }
+
+# The log is written after the answer: look for a while.
+sub log_matches {
+    my ($pattern, $offset) = @_;
+    for (1 .. 40) {
+        my @found = grep { /$pattern/ } split /\n/, substr error_log(), $offset // 0;
+        return @found if @found;
+        sleep 0.05;
+    }
+    return;
+}
+
+# --- the client ------------------------------------------------------------
+
+sub connection {
+    my $name = shift // 'main';
+    my $s = IO::Socket::INET->new(
+        PeerAddr => '127.0.0.1', PeerPort => port($name), Timeout => TIMEOUT)
+        or die "connect: $!";
+    $s->autoflush(1);
+    $s->setsockopt(Socket::IPPROTO_TCP(), Socket::TCP_NODELAY(), 1);
+    return { socket => $s, buffer => '', deadline => time + TIMEOUT };
+}
+
+# False when the peer stopped reading; what it said can still be read.
+sub send_bytes {
+    my ($c, $bytes) = @_;
+    my $select = IO::Select->new($c->{socket});
+    my ($at, $until) = (0, time + 30);
+    while ($at < length $bytes) {
+        return 0 if time > $until or !$select->can_write($until - time);
+        my $n = $c->{socket}->syswrite($bytes, 16384, $at) // return 0;
+        $at += $n;
+    }
+    $c->{deadline} = time + TIMEOUT;
+    return 1;
+}
+
+sub send_slowly {
+    my ($c, $bytes, $pause) = @_;
+    for (split //, $bytes) {
+        send_bytes($c, $_) or return 0;
+        sleep $pause // 0.0005;
+    }
+    return 1;
+}
+
+sub fill {
+    my $c = shift;
+    my $left = $c->{deadline} - time;
+    return 0 if $left <= 0 or !IO::Select->new($c->{socket})->can_read($left);
+    return $c->{socket}->sysread($c->{buffer}, 262144, length $c->{buffer});
+}
+
+sub at_eof {
+    my ($c, $seconds) = @_;
+    $c->{deadline} = time + ($seconds // TIMEOUT);
+    return 0 if length $c->{buffer};
+    return 0 if !IO::Select->new($c->{socket})->can_read($c->{deadline} - time);
+    return !fill($c);
+}
+
+sub take_head {
+    my $c = shift;
+    while ($c->{buffer} !~ /\r\n\r\n/) {
+        return if !fill($c);
+    }
+    $c->{buffer} =~ s/\A(.*?)\r\n\r\n//s;
+    return $1;
+}
+
+sub take {
+    my ($c, $n) = @_;
+    while (length $c->{buffer} < $n) {
+        return if !fill($c);
+    }
+    return substr $c->{buffer}, 0, $n, '';
+}
+
+sub take_body {
+    my ($c, $header, $until_close) = @_;
+    if (($header->{'transfer-encoding'} // '') =~ /chunked/i) {
+        my $body = '';
+        while (1) {
+            while ($c->{buffer} !~ /\r\n/) {
+                return if !fill($c);
+            }
+            $c->{buffer} =~ s/\A([0-9a-fA-F]+)[^\r\n]*\r\n// or return;
+            my $data = take($c, hex($1) + 2) // return;
+            return $body if !hex $1;
+            $body .= substr $data, 0, -2;
+        }
+    }
+    return take($c, $header->{'content-length'}) if defined $header->{'content-length'};
+    if ($until_close) {
+        1 while fill($c);
+        return substr $c->{buffer}, 0, length $c->{buffer}, '';
+    }
+    return '';
+}
+
+# undef when no complete response came in time.
+sub read_response {
+    my ($c, %o) = @_;
+    $c->{deadline} = time + ($o{timeout} // TIMEOUT);
+    my $head = take_head($c) // return { status => 0, header => {}, body => '' };
+    my ($line, @lines) = split /\r\n/, $head;
+    my ($status) = $line =~ m{^HTTP/1\.[01] (\d+)};
+    my %header;
+    for (@lines) {
+        my ($n, $v) = split /:\s*/, $_, 2;
+        push @{ $header{lc $n} }, $v;
+    }
+    %header = map { $_ => join ', ', @{ $header{$_} } } keys %header;
+    my $empty = $status < 200 || $status == 204 || $status == 304 || ($o{method} // '') eq 'HEAD';
+    my $body = $empty ? '' : take_body($c, \%header, 1);
+    return { status => $status, header => \%header, body => $body };
+}
+
+sub request_bytes {
+    my %o = @_;
+    my @headers = @{ $o{headers} // [] };
+    my $text = ($o{method} // 'POST') . " $o{path} HTTP/" . ($o{http} // '1.1') . "\r\nHost: localhost\r\n";
+    while (my ($n, $v) = splice @headers, 0, 2) {
+        $text .= "$n: $v\r\n" if defined $v;
+    }
+    my $body = $o{body};
+    if ($o{chunked}) {
+        $text .= "Transfer-Encoding: chunked\r\n\r\n";
+        for (my $at = 0; $at < length $body; $at += $o{chunked}) {
+            my $piece = substr $body, $at, $o{chunked};
+            $text .= sprintf "%x\r\n%s\r\n", length $piece, $piece;
+        }
+        return "${text}0\r\n\r\n";
+    }
+    $text .= 'Content-Length: ' . length($body) . "\r\n" if defined $body;
+    return "$text\r\n" . ($body // '');
+}
+
+# request(path => ..., method, headers => [name => value ...], body, chunked, http)
+sub request {
+    my %o = @_;
+    my $c = $o{connection} // connection($o{port});
+    my $close = $o{connection} ? [] : [Connection => 'close'];
+    send_bytes($c, request_bytes(%o, headers => [@{ $o{headers} // [] }, @$close]));
+    return read_response($c, method => $o{method});
+}
+
+sub post {
+    my ($path, $body, @headers) = @_;
+    return request(path => $path, body => $body, headers => \@headers);
+}
+
+sub sign {
+    my ($secret, $body) = @_;
+    my $mac = hmac_sha256_base64($body, $secret);
+    $mac .= '=' while length($mac) % 4;
+    return $mac;
+}
+
+sub hmac_raw { hmac_sha256($_[1], $_[0]) }
+
+# A POST signed with the usual secret.
+sub signed {
+    my ($path, $body, @headers) = @_;
+    return post($path, $body, 'X-Webhook-Signature' => sign(SECRET, $body), @headers);
+}
+
+sub tls_files {
+    my ($rc, $text) = run(qw(openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost),
+        '-keyout', "$dir/key.pem", '-out', "$dir/cert.pem");
+    die "openssl: $text" if $rc;
+    return ("$dir/cert.pem", "$dir/key.pem");
+}
+
+push @EXPORT, 'request_bytes';
+
+1;
