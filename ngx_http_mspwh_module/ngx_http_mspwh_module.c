@@ -511,7 +511,7 @@ ngx_http_mspwh_key_id(ngx_conf_t *cf, ngx_command_t *cmd,
                            "invalid id \"%V\" in \"%V\" directive, it must be "
                            "up to %d letters, digits and \"._~:-\", "
                            "and begin with a letter or a digit",
-                           id, &cmd->name, MSPWH_EVENT_ID);
+                           &value[2], &cmd->name, MSPWH_EVENT_ID);
         return NGX_ERROR;
     }
 

@@ -53,10 +53,12 @@ static void
 same(mspwh_scanner_t *one, mspwh_scanner_t *two, const char *text,
     const char *how, size_t at)
 {
+    /* with an error, how much was kept depends on the pieces */
+
     if (one->error != two->error || one->offset != two->offset
-        || one->length != two->length
-        || (one->length
-            && memcmp(one->envelope, two->envelope, one->length) != 0))
+        || (one->error == MSPWH_SCANNER_OK
+            && (one->length != two->length
+                || memcmp(one->envelope, two->envelope, one->length) != 0)))
     {
         fail_msg("%.60s: %s %zu: error %d at %d, not %d at %d\n%.*s\n%.*s",
                  text, how, at, two->error, (int) two->offset, one->error,
@@ -71,18 +73,21 @@ same(mspwh_scanner_t *one, mspwh_scanner_t *two, const char *text,
 static void
 scan(mspwh_scanner_t *s, const char *text, size_t length, size_t limit)
 {
-    size_t           i;
-    mspwh_scanner_t  two;
+    size_t                 i;
+    mspwh_scanner_t        two;
+    mspwh_scanner_error_e  error;
 
     mspwh_scanner_init(s, limit, pointers);
     feed(s, text, length);
-    assert_int_equal(mspwh_scanner_finish(s), s->error);
+    error = mspwh_scanner_finish(s);
+    assert_int_equal(error, s->error);
 
     for (i = 0; i <= length; i++) {
         mspwh_scanner_init(&two, limit, pointers);
         feed(&two, text, i);
         feed(&two, text + i, length - i);
-        assert_int_equal(mspwh_scanner_finish(&two), two.error);
+        error = mspwh_scanner_finish(&two);
+        assert_int_equal(error, two.error);
         same(s, &two, text, "split at", i);
         mspwh_scanner_cleanup(&two);
     }
@@ -187,14 +192,15 @@ test_accept(void **state)
         { "\"0123456789abcdef0123456789abcdef{}[]:,'/\x7f\"",
           "\"0123456789abcdef0123456789abcdef{}[]:,'/\x7f\"" },
         { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"" },
+        /* hex digits become lower-case */
         { "\"\\u0041\\u00e9\\uD7fF\\ue000\\uFFFF\\u0001\"",
-          "\"\\u0041\\u00e9\\uD7fF\\ue000\\uFFFF\\u0001\"" },
+          "\"\\u0041\\u00e9\\ud7ff\\ue000\\uffff\\u0001\"" },
         { "\"\\\\u0000\"", "\"\\\\u0000\"" },
 
         /* surrogates, and what C strings cannot hold */
         { "\"\\ud834\\udd1e\"", "\"\\ud834\\udd1e\"" },
         { "\"\\uD800\\uDC00\\uDBFF\\uDFFF\"",
-          "\"\\uD800\\uDC00\\uDBFF\\uDFFF\"" },
+          "\"\\ud800\\udc00\\udbff\\udfff\"" },
         { "\"a\\u0000b\"", "\"a\\ufffdb\"" },
         { "\"\\ud834\"", "\"\\ufffd\"" }, { "\"\\uDBFF\"", "\"\\ufffd\"" },
         { "\"\\udd1e\"", "\"\\ufffd\"" }, { "\"\\udfff\"", "\"\\ufffd\"" },

@@ -1,0 +1,78 @@
+# make            build/ngx_http_mspwh_module.so, for the installed nginx
+# make install    into nginx's modules path (DESTDIR is honoured)
+# make run        install what is missing, build, run the demonstration
+# make stop       stop the demonstration's nginx
+# make test       install what is missing, build, run all tests
+# make lint       install what is missing, check the sources
+# make clean
+
+NGINX        ?= $(shell PATH="$$PATH:/usr/sbin" command -v nginx)
+NGINX_SRC    ?= /usr/share/nginx/src
+MODULES_PATH ?= $(shell $(NGINX) -V 2>&1 \
+                    | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p')
+
+MODULE   = build/ngx_http_mspwh_module.so
+SRC      = ngx_http_mspwh_module
+SOURCES  = $(wildcard $(SRC)/*.c)
+HEADERS  = $(wildcard $(SRC)/*.h)
+TREE     = build/nginx
+CONFIGURED = $(TREE)/objs/Makefile
+
+NGINX_INCS = $(addprefix -isystem $(TREE)/,objs src/core src/event \
+                 src/event/modules src/event/quic src/os/unix src/http \
+                 src/http/modules src/http/v2 src/http/v3)
+WARNINGS   = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter
+
+all: $(MODULE)
+
+# nginx's tree is copied, as its configure writes into it
+
+$(CONFIGURED): config tools/configure-nginx
+	tools/configure-nginx "$(NGINX_SRC)" $(TREE) "$(CURDIR)"
+
+$(MODULE): $(CONFIGURED) $(SOURCES) $(HEADERS)
+	$(MAKE) -C $(TREE) -f objs/Makefile modules
+	cp $(TREE)/objs/ngx_http_mspwh_module.so $@
+
+install: $(MODULE)
+	install -d "$(DESTDIR)$(MODULES_PATH)"
+	install -m 644 $(MODULE) "$(DESTDIR)$(MODULES_PATH)/"
+
+deps:
+	tools/install-deps
+
+# a make of its own, to see what the one before has installed
+
+run: deps
+	$(MAKE) all
+	demo/run
+
+stop:
+	demo/stop
+
+test: deps
+	$(MAKE) all
+	$(MAKE) -C t/unit check
+	$(MAKE) integration
+
+integration:
+	MSPWH_NGINX="$(NGINX)" MSPWH_MODULE="$(CURDIR)/$(MODULE)" \
+	    prove -It/lib t/*.t
+
+lint:
+	tools/install-deps lint
+	$(MAKE) check-sources
+
+check-sources: $(CONFIGURED)
+	gcc $(WARNINGS) -fsyntax-only -I$(SRC) $(NGINX_INCS) $(SOURCES)
+	clang $(WARNINGS) -fsyntax-only -I$(SRC) $(NGINX_INCS) $(SOURCES)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+	    --enable=warning,performance,portability -I$(SRC) $(SRC)
+	clang-tidy --quiet --warnings-as-errors='*' $(SOURCES) -- \
+	    -std=gnu11 -I$(SRC) $(NGINX_INCS)
+	for t in t/*.t; do perl -It/lib -c $$t || exit 1; done
+
+clean:
+	rm -rf build
+
+.PHONY: all install deps run stop test integration lint check-sources clean
