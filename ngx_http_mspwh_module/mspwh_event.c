@@ -49,7 +49,7 @@ static int mspwh_event_has_word(const char *text);
 static mspwh_event_error_e mspwh_event_store(mspwh_event_t *event);
 
 static const mspwh_event_type_t *mspwh_event_known(const char *type);
-static char *mspwh_event_canonical(char *dst, const char *type);
+static void mspwh_event_canonical(char *dst, const char *type);
 static void mspwh_event_classify(mspwh_event_t *event);
 static const char *mspwh_event_after_word(const char *type,
     const char *word);
@@ -512,11 +512,11 @@ mspwh_event_known(const char *type)
  * and at the last capital of several before a small letter.
  */
 
-static char *
+static void
 mspwh_event_canonical(char *dst, const char *type)
 {
-    char           *start, lower;
     int             is_new;
+    char           *start, *p;
     unsigned char   ch, prev;
 
     start = dst;
@@ -542,8 +542,7 @@ mspwh_event_canonical(char *dst, const char *type)
             *dst++ = '.';
         }
 
-        lower = (char) mspwh_to_lower(ch);
-        dst = mspwh_event_escape(dst, &lower, 1);
+        dst = mspwh_event_escape(dst, type, 1);
 
         is_new = 0;
         prev = ch;
@@ -551,7 +550,9 @@ mspwh_event_canonical(char *dst, const char *type)
 
     *dst = '\0';
 
-    return dst;
+    for (p = start; p < dst; p++) {
+        *p = (char) mspwh_to_lower(*p);
+    }
 }
 
 

@@ -57,8 +57,8 @@ mspwh_pointer_parse(const char *text, size_t length,
 
     /* the names follow the tokens, each with a null behind it */
 
-    ptr = malloc(sizeof(mspwh_pointer_t) + n * sizeof(mspwh_pointer_token_t)
-                 + length + 1);
+    ptr = calloc(1, sizeof(mspwh_pointer_t)
+                    + n * sizeof(mspwh_pointer_token_t) + length + 1);
     if (ptr == NULL) {
         return 0;
     }

@@ -151,7 +151,6 @@ my @malformed = (
     ['empty object', '{}'],
     ['no event type', event('ticket.created', eventType => undef)],
     ['event type null', event('ticket.created', eventType => 'null')],
-    ['event type number', event('ticket.created', eventType => '5')],
     ['event type object', event('ticket.created', eventType => '{}')],
     ['event type empty', event('')],
     ['event type without a word', event(' .-_')],
@@ -258,7 +257,7 @@ for my $type (@unsafe) {
     ok($r->{status} == 200 || $r->{status} == 400, "unsafe type \"$type\": an ordinary answer");
     is($r->{header}{'x-evil'}, undef, "unsafe type \"$type\": no header injected");
     like($r->{header}{'x-raw'} // '', qr/\A[A-Za-z0-9._~%-]*\z/, "unsafe type \"$type\": raw is safe");
-    like($r->{header}{'x-type'} // '', qr/\A[a-z0-9._~%-]*\z/, "unsafe type \"$type\": canonical is safe");
+    like($r->{header}{'x-type'} // '', qr{\A(?:[a-z0-9._~-]|%[0-9A-Fa-f]{2})*\z}, "unsafe type \"$type\": canonical is safe");
 }
 for my $record (records()) {
     my $h = $record->{header};

@@ -278,7 +278,7 @@ sub error_log { slurp("$dir/error.log") }
 # The log is written after the answer: look for a while.
 sub log_matches {
     my ($pattern, $offset) = @_;
-    for (1 .. 40) {
+    for (1 .. 12) {
         my @found = grep { /$pattern/ } split /\n/, substr error_log(), $offset // 0;
         return @found if @found;
         sleep 0.05;

@@ -260,7 +260,7 @@ test_unknown(void **state)
         { "ticket.note.add", "ticket.note.add", MSPWH_ENTITY_NOTE, 0 },
         { "TicketAttachmentDeletedX", "ticket.attachment.deleted.x",
           MSPWH_ENTITY_ATTACHMENT, 0 },
-        { "Ticket gr\xc3\xb6n", "ticket.gr%C3%B6n", MSPWH_ENTITY_TICKET, 0 },
+        { "Ticket gr\xc3\xb6n", "ticket.gr%c3%b6n", MSPWH_ENTITY_TICKET, 0 },
 
         { "42", "42", MSPWH_ENTITY_UNKNOWN, 0 },
     };

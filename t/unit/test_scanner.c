@@ -19,6 +19,9 @@
 #define TEXT(s)  s, sizeof(s) - 1
 #define LIMIT    65536
 #define MARK     "\xff"
+#define P8       "/0/0/0/0/0/0/0/0"
+#define B8       "[[[[[[[["
+#define E8       "]]]]]]]]"
 
 #define nitems(a)  (sizeof(a) / sizeof(a[0]))
 
@@ -572,6 +575,12 @@ test_pointers(void **state)
         /* an index in an object is a name */
         { "/0/0", "{\"0\":[\"x\"],\"1\":[\"y\"]}",
           "{\"0\":[\"x\"],\"1\":[]}" },
+
+        /* the longest pointer, and what is deeper */
+        { P8 P8 P8 P8, B8 B8 B8 B8 "[\"x\"]" E8 E8 E8 E8,
+          B8 B8 B8 B8 "[]" E8 E8 E8 E8 },
+        { P8 P8 P8 P8, B8 B8 B8 B8 "\"x\"" E8 E8 E8 E8,
+          B8 B8 B8 B8 "\"x\"" E8 E8 E8 E8 },
 
         /* names are compared unescaped */
         { "/a~1b/0", "{\"a/b\":[\"x\"]}", "{\"a/b\":[\"x\"]}" },
