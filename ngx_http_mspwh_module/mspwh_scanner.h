@@ -10,7 +10,8 @@
  *     a member name of that size is the mark alone;
  *   - an array that no pointer can enter is an empty one;
  *   - an escaped null character and a surrogate without its other half,
- *     which no C string of UTF-8 can hold, are U+FFFD.
+ *     which no C string of UTF-8 can hold, are U+FFFD;
+ *   - the hexadecimal digits of an escape are in small letters.
  */
 
 
