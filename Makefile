@@ -30,9 +30,11 @@ all: $(MODULE)
 $(CONFIGURED): config tools/configure-nginx
 	tools/configure-nginx "$(NGINX_SRC)" $(TREE) "$(CURDIR)"
 
+# install makes a new file: a running nginx has the old one mapped
+
 $(MODULE): $(CONFIGURED) $(SOURCES) $(HEADERS)
 	$(MAKE) -C $(TREE) -f objs/Makefile modules
-	cp $(TREE)/objs/ngx_http_mspwh_module.so $@
+	install -m 644 $(TREE)/objs/ngx_http_mspwh_module.so $@
 
 install: $(MODULE)
 	install -d "$(DESTDIR)$(MODULES_PATH)"

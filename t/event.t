@@ -108,6 +108,9 @@ for (@unknown) {
 my $r = signed('/', '{"eventType":"Invoice sent","entityId":5}');
 is_deeply([shown($r, qw(entity action eid))], ['unknown', 'unknown', '5'], 'unknown entity and action');
 
+$r = signed('/', event('ticket.created', eventType => '7'));
+is_deeply([$r->{status}, shown($r, qw(verdict type raw))], [200, 'verified', '7', '7'], 'a number is an unknown type');
+
 my @anomalies = (
     ['ticket_id_mismatch', event('ticket.created', TicketId => 8)],
     ['', event('ticket.created', TicketId => '"7"')],
