@@ -54,6 +54,8 @@ server {
     location /off/ { mspwh off; proxy_pass http://%%B%%/; }
     location /to_same { try_files /none /same/x; }
     location /to_other { try_files /none /other/x; }
+    location /both_file { mspwh_secret first; mspwh_secret other-secret; client_body_buffer_size 16k; try_files /none /other/x; }
+    location /both_memory { mspwh_secret first; mspwh_secret other-secret; client_body_buffer_size 1m; try_files /none /other/x; }
     location /from_off { mspwh off; try_files /none /same/x; }
     location /rewritten { rewrite ^ /other/x last; }
 }
@@ -194,6 +196,20 @@ for (@redirects) {
         my $r = @$headers ? post($path, $bytes, @$headers) : signed($path, $bytes);
         is($r->{status}, $status, "$what, $size: $status");
         is_deeply(seen(), $seen, "$what, $size: forwarded where it may");
+    }
+}
+# read once, verified again under the secrets of the second location
+for my $where (qw(file memory)) {
+    for my $size (1, 100_000, 700_000) {
+        my $bytes = event('Ticket created', $size);
+        for (['other-secret', 200, ['B /x']], ['first', 401, []]) {
+            my ($secret, $status, $seen) = @$_;
+            my $r = post("/both_$where", $bytes, 'X-Webhook-Signature' => sign($secret, $bytes));
+            is($r->{status}, $status, "a buffered body of $size in $where, signed with $secret: $status");
+            my @got = records();
+            is_deeply(seen(), $seen, '... forwarded where it may');
+            is($got[0]{sha256}, sha256_hex($bytes), '... byte for byte') if @$seen;
+        }
     }
 }
 is(signed('/accel/off/x', $body)->{header}{'x-verdict'}, 'verified', 'X-Accel-Redirect to off: verdict kept');
