@@ -209,11 +209,13 @@ SKIP: {
             }
             for (['wrong signature', '-H', 'X-Webhook-Signature: ' . sign('x', $body)], ['no signature']) {
                 my ($how, @headers) = @$_;
+                my $logged = () = error_log() =~ /no_signature|bad_signature/g;
                 my (undef, $text) = run(@curl, '--data-binary', "\@$file", @headers, $url);
                 # Core nginx resets an h2 stream whose body it did not read; curl may then
                 # miss the answer (the same with "deny all" and no module).
-                my $lost = @headers || $version ne '2' || $size <= 300 ? '' : '|^0 000';
+                my $lost = @headers || $version ne '2' ? '' : '|^0 000';
                 like($text, qr{^$version 401$lost}, "$what, $size bytes, $how: 401");
+                is(scalar(() = error_log() =~ /no_signature|bad_signature/g), $logged + 1, "$what, $size bytes, $how: logged");
                 is(scalar(records()), 0, "$what, $size bytes, $how: nothing forwarded");
             }
         }
