@@ -79,8 +79,7 @@ static int mspwh_scanner_number_ends(unsigned state);
 
 static void mspwh_scanner_value_end(mspwh_scanner_t *s);
 
-static void mspwh_scanner_match_name(mspwh_scanner_t *s);
-static void mspwh_scanner_match_index(mspwh_scanner_t *s);
+static void mspwh_scanner_match(mspwh_scanner_t *s, int is_name);
 static int mspwh_scanner_can_enter(mspwh_scanner_t *s);
 
 static void mspwh_scanner_put(mspwh_scanner_t *s, const void *data,
@@ -371,7 +370,7 @@ mspwh_scanner_open(mspwh_scanner_t *s, unsigned char ch)
         s->skip = s->depth;
     }
 
-    mspwh_scanner_match_index(s);
+    mspwh_scanner_match(s, 0);
 }
 
 
@@ -428,7 +427,7 @@ mspwh_scanner_after(mspwh_scanner_t *s, unsigned char ch)
         s->index[s->depth]++;
     }
 
-    mspwh_scanner_match_index(s);
+    mspwh_scanner_match(s, 0);
 }
 
 
@@ -710,7 +709,7 @@ mspwh_scanner_string_end(mspwh_scanner_t *s)
     }
 
     if (s->is_name) {
-        mspwh_scanner_match_name(s);
+        mspwh_scanner_match(s, 1);
         s->state = mspwh_colon;
 
     } else {
@@ -854,13 +853,15 @@ mspwh_scanner_number_ends(unsigned state)
 
 
 /*
- * A name with an escape may be anything: keeping an array too many does no
- * harm, so it is not decoded.
+ * Which pointers lead to the value ahead, by its name or its place.  A name
+ * with an escape may be anything: keeping an array too many does no harm, so
+ * it is not decoded.
  */
 
 static void
-mspwh_scanner_match_name(mspwh_scanner_t *s)
+mspwh_scanner_match(mspwh_scanner_t *s, int is_name)
 {
+    int                           found;
     size_t                        length;
     unsigned                      i;
     uint64_t                      match;
@@ -885,39 +886,16 @@ mspwh_scanner_match_name(mspwh_scanner_t *s)
 
         token = &s->pointers->pointers[i]->tokens[s->depth - 1];
 
-        if (s->is_escaped
-            || (length == token->length
-                && memcmp(name, token->name, length) == 0))
-        {
-            s->value_match |= (uint64_t) 1 << i;
-        }
-    }
-}
+        if (is_name) {
+            found = s->is_escaped
+                    || (length == token->length
+                        && memcmp(name, token->name, length) == 0);
 
-
-static void
-mspwh_scanner_match_index(mspwh_scanner_t *s)
-{
-    unsigned                      i;
-    uint64_t                      match;
-    const mspwh_pointer_token_t  *token;
-
-    s->value_match = 0;
-
-    if (s->pointers == NULL || s->skip != 0
-        || s->depth > MSPWH_POINTER_TOKENS)
-    {
-        return;
-    }
-
-    for (i = 0, match = s->match[s->depth]; match; i++, match >>= 1) {
-        if ((match & 1) == 0 || s->pointers->pointers[i]->ntokens < s->depth) {
-            continue;
+        } else {
+            found = (token->index == s->index[s->depth]);
         }
 
-        token = &s->pointers->pointers[i]->tokens[s->depth - 1];
-
-        if (token->index == s->index[s->depth]) {
+        if (found) {
             s->value_match |= (uint64_t) 1 << i;
         }
     }
