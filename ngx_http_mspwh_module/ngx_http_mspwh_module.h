@@ -79,15 +79,49 @@ typedef struct {
 } ngx_http_mspwh_ctx_t;
 
 
+/* directives */
+
+char *ngx_http_mspwh_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_secret_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+
 /* request flow */
 
 ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_mspwh_body_filter(ngx_http_request_t *r, ngx_chain_t *in);
 ngx_int_t ngx_http_mspwh_header_filter(ngx_http_request_t *r);
-ngx_http_mspwh_ctx_t *ngx_http_mspwh_get_ctx(ngx_http_request_t *r);
+
+/* sets the verdict and logs the reason, a few words */
+void ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_verdict_e verdict, const char *reason);
+
+/* tells if two locations have the same secrets under the same ids */
+ngx_uint_t ngx_http_mspwh_same_keys(ngx_array_t *one, ngx_array_t *two);
+
+extern ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
+
+
+/* the body: prepare, feed as it arrives or once buffered, and the verdict */
+
+ngx_int_t ngx_http_mspwh_start(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+ngx_int_t ngx_http_mspwh_body_filter(ngx_http_request_t *r, ngx_chain_t *in);
+ngx_int_t ngx_http_mspwh_feed_buffered(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx);
+ngx_int_t ngx_http_mspwh_finish(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
 
 extern ngx_http_request_body_filter_pt  ngx_http_mspwh_next_body_filter;
-extern ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
+
+
+/* the request's context; NULL where there is none, or no memory */
+
+ngx_http_mspwh_ctx_t *ngx_http_mspwh_get_ctx(ngx_http_request_t *r);
+ngx_http_mspwh_ctx_t *ngx_http_mspwh_create_ctx(ngx_http_request_t *r);
+
+/* back to a context with no verdict */
+void ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx);
 
 
 /* variables */

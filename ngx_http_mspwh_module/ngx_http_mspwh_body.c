@@ -1,0 +1,241 @@
+
+#include "ngx_http_mspwh_module.h"
+
+
+#define NGX_HTTP_MSPWH_FILE_BUFFER  65536
+
+
+static ngx_int_t ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data,
+    size_t len);
+static ngx_int_t ngx_http_mspwh_feed_file(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_buf_t *b);
+static ngx_int_t ngx_http_mspwh_parse(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
+
+ngx_http_request_body_filter_pt  ngx_http_mspwh_next_body_filter;
+
+
+ngx_int_t
+ngx_http_mspwh_start(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_uint_t             i;
+    ngx_http_mspwh_key_t  *key;
+
+    key = mlcf->keys->elts;
+
+    for (i = 0; i < mlcf->keys->nelts; i++) {
+        if (mspwh_verifier_add(&ctx->verifier, key[i].mac) != 0) {
+            ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                          "mspwh: EVP_MAC_CTX_dup() failed");
+            return NGX_ERROR;
+        }
+    }
+
+    mspwh_scanner_init(&ctx->scanner, mlcf->envelope_size,
+                       mlcf->fields ? &mlcf->fields->scanner : NULL);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_mspwh_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_chain_t           *cl;
+    ngx_http_mspwh_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_mspwh_module);
+
+    if (ctx != NULL && ctx->reading) {
+
+        for (cl = in; cl; cl = cl->next) {
+            if (ngx_http_mspwh_feed(ctx, cl->buf->pos,
+                                    cl->buf->last - cl->buf->pos)
+                != NGX_OK)
+            {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
+        }
+    }
+
+    return ngx_http_mspwh_next_body_filter(r, in);
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data, size_t len)
+{
+    if (len == 0) {
+        return NGX_OK;
+    }
+
+    if (mspwh_verifier_update(&ctx->verifier, data, len) != 0) {
+        ngx_log_error(NGX_LOG_CRIT, ctx->request->connection->log, 0,
+                      "mspwh: EVP_MAC_update() failed");
+        return NGX_ERROR;
+    }
+
+    mspwh_scanner_feed(&ctx->scanner, data, len);
+    ctx->size += len;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_mspwh_feed_buffered(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    if (r->request_body == NULL) {
+        return NGX_OK;
+    }
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        b = cl->buf;
+
+        rc = b->in_file ? ngx_http_mspwh_feed_file(r, ctx, b)
+                        : ngx_http_mspwh_feed(ctx, b->pos, b->last - b->pos);
+
+        if (rc != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_feed_file(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_buf_t *b)
+{
+    off_t      offset;
+    size_t     size;
+    u_char    *buf;
+    ssize_t    n;
+    ngx_int_t  rc;
+
+    buf = ngx_palloc(r->pool, NGX_HTTP_MSPWH_FILE_BUFFER);
+    if (buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = NGX_OK;
+
+    for (offset = b->file_pos; offset < b->file_last; offset += n) {
+        size = (size_t) ngx_min(b->file_last - offset,
+                                NGX_HTTP_MSPWH_FILE_BUFFER);
+
+        n = ngx_read_file(b->file, buf, size, offset);
+
+        if (n <= 0) {
+            if (n == 0) {
+                ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                              "mspwh: the request body's file \"%V\" "
+                              "has been truncated", &b->file->name);
+            }
+
+            rc = NGX_ERROR;
+            break;
+        }
+
+        rc = ngx_http_mspwh_feed(ctx, buf, (size_t) n);
+        if (rc != NGX_OK) {
+            break;
+        }
+    }
+
+    ngx_pfree(r->pool, buf);
+
+    return rc;
+}
+
+
+/* the body is complete: the verdict */
+
+ngx_int_t
+ngx_http_mspwh_finish(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    int                    match;
+    ngx_int_t              rc;
+    ngx_http_mspwh_key_t  *key;
+
+    if (mspwh_verifier_final(&ctx->verifier, ctx->digest, &match) != 0) {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                      "mspwh: EVP_MAC_final() failed");
+        return NGX_ERROR;
+    }
+
+    mspwh_verifier_cleanup(&ctx->verifier);
+
+    if (match == -1) {
+        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_BAD_SIGNATURE,
+                              "the signature is of another body or secret");
+        rc = NGX_OK;
+
+    } else {
+        key = ctx->keys->elts;
+        ctx->key_id = key[match].id;
+
+        rc = ngx_http_mspwh_parse(r, ctx, mlcf);
+    }
+
+    mspwh_scanner_cleanup(&ctx->scanner);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    u_char                 reason[128];
+    mspwh_scanner_t       *scanner;
+    mspwh_event_error_e    error;
+    mspwh_scanner_error_e  syntax;
+
+    scanner = &ctx->scanner;
+
+    syntax = mspwh_scanner_finish(scanner);
+
+    if (syntax == MSPWH_SCANNER_NO_MEMORY) {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                      "mspwh: no memory for the envelope");
+        return NGX_ERROR;
+    }
+
+    if (syntax != MSPWH_SCANNER_OK) {
+        ngx_snprintf(reason, sizeof(reason), "%s at byte %uL%Z",
+                     mspwh_scanner_strerror(syntax), scanner->offset);
+
+        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_MALFORMED_PAYLOAD,
+                              (char *) reason);
+        return NGX_OK;
+    }
+
+    error = mspwh_event_parse(&ctx->event, scanner->envelope, scanner->length,
+                              mlcf->fields ? &mlcf->fields->fields : NULL);
+
+    if (error == MSPWH_EVENT_NO_MEMORY) {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                      "mspwh: no memory for the event");
+        return NGX_ERROR;
+    }
+
+    if (error != MSPWH_EVENT_OK) {
+        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_MALFORMED_PAYLOAD,
+                              mspwh_event_strerror(error));
+        return NGX_OK;
+    }
+
+    ctx->verdict = NGX_HTTP_MSPWH_VERIFIED;
+
+    return NGX_OK;
+}

@@ -1,0 +1,147 @@
+
+#include "ngx_http_mspwh_module.h"
+
+
+static char *ngx_http_mspwh_add_pointer(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_fields_t *fields, ngx_uint_t role, ngx_str_t *text);
+
+
+static ngx_conf_enum_t  ngx_http_mspwh_roles[] = {
+    { ngx_string("event_type"), MSPWH_ROLE_EVENT_TYPE },
+    { ngx_string("entity_id"), MSPWH_ROLE_ENTITY_ID },
+    { ngx_string("ticket_id"), MSPWH_ROLE_TICKET_ID },
+    { ngx_string("response_type"), MSPWH_ROLE_RESPONSE_TYPE },
+    { ngx_null_string, 0 }
+};
+
+
+char *
+ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_mspwh_loc_conf_t *mlcf = conf;
+
+    char                     *rv;
+    ngx_str_t                *value;
+    ngx_uint_t                i, role;
+    ngx_http_mspwh_fields_t  *fields;
+
+    value = cf->args->elts;
+
+    for (i = 0; ngx_http_mspwh_roles[i].name.len != 0; i++) {
+        if (ngx_strcmp(ngx_http_mspwh_roles[i].name.data, value[1].data) == 0)
+        {
+            break;
+        }
+    }
+
+    if (ngx_http_mspwh_roles[i].name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid role \"%V\" in \"%V\" directive, it must "
+                           "be \"event_type\", \"entity_id\", \"ticket_id\" "
+                           "or \"response_type\"", &value[1], &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    role = ngx_http_mspwh_roles[i].value;
+
+    if (mlcf->fields == NGX_CONF_UNSET_PTR) {
+        mlcf->fields = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_fields_t));
+        if (mlcf->fields == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    fields = mlcf->fields;
+
+    if (fields->pointers[role].elts != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "repeated role \"%V\" in \"%V\" directive, "
+                           "all its pointers must be in one",
+                           &value[1], &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_array_init(&fields->pointers[role], cf->pool, cf->args->nelts - 2,
+                       sizeof(mspwh_pointer_t *))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+        rv = ngx_http_mspwh_add_pointer(cf, cmd, fields, role, &value[i]);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    fields->fields.roles[role].npointers = fields->pointers[role].nelts;
+    fields->fields.roles[role].pointers = fields->pointers[role].elts;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_mspwh_add_pointer(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_fields_t *fields, ngx_uint_t role, ngx_str_t *text)
+{
+    ngx_uint_t                 i;
+    mspwh_pointer_t           *pointer, **elt;
+    ngx_pool_cleanup_t        *cln;
+    mspwh_scanner_pointers_t  *scanner;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (mspwh_pointer_parse((char *) text->data, text->len, &pointer) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid JSON pointer \"%V\" in \"%V\" directive, "
+                           "it must be of up to %d parts with \"/\" before "
+                           "each, and \"~\" only in \"~0\" and \"~1\"",
+                           text, &cmd->name, MSPWH_POINTER_TOKENS);
+        return NGX_CONF_ERROR;
+    }
+
+    if (pointer == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = free;
+    cln->data = pointer;
+
+    /* cannot fail: the array has been made of the size */
+
+    elt = ngx_array_push(&fields->pointers[role]);
+    if (elt == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *elt = pointer;
+
+    for (i = 0; i < pointer->ntokens; i++) {
+        if (pointer->tokens[i].index != MSPWH_POINTER_NO_INDEX) {
+            break;
+        }
+    }
+
+    if (i == pointer->ntokens) {
+        return NGX_CONF_OK;
+    }
+
+    scanner = &fields->scanner;
+
+    if (scanner->npointers == MSPWH_SCANNER_POINTERS) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "too many JSON pointers into arrays in \"%V\" "
+                           "directive at \"%V\", there may be %d at a level",
+                           &cmd->name, text, MSPWH_SCANNER_POINTERS);
+        return NGX_CONF_ERROR;
+    }
+
+    scanner->pointers[scanner->npointers++] = pointer;
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,392 @@
+
+#include "ngx_http_mspwh_module.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+
+
+#define NGX_HTTP_MSPWH_SECRET_FILE  4096
+
+
+static ssize_t ngx_http_mspwh_read_secret(ngx_conf_t *cf, ngx_str_t *name,
+    u_char *buf, size_t size);
+static char *ngx_http_mspwh_check_secret(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *secret);
+static char *ngx_http_mspwh_add_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_loc_conf_t *mlcf, ngx_str_t *secret);
+static ngx_int_t ngx_http_mspwh_key_id(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_uint_t position, ngx_str_t *id);
+static ngx_int_t ngx_http_mspwh_set_up_key(ngx_conf_t *cf,
+    ngx_http_mspwh_key_t *key, ngx_str_t *secret);
+static void ngx_http_mspwh_key_cleanup(void *data);
+
+
+char *
+ngx_http_mspwh_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "empty secret \"\" in \"%V\" directive, "
+                           "it must have at least one byte", &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_mspwh_add_key(cf, cmd, conf, &value[1]);
+}
+
+
+char *
+ngx_http_mspwh_secret_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char       *rv;
+    u_char      buf[NGX_HTTP_MSPWH_SECRET_FILE + sizeof(CRLF)];
+    ssize_t     n;
+    ngx_str_t  *value, name, secret;
+
+    value = cf->args->elts;
+    name = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_http_mspwh_read_secret(cf, &name, buf, sizeof(buf));
+    if (n == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
+    /* one trailing newline is not part of the secret */
+
+    if (n > 0 && buf[n - 1] == LF) {
+        n--;
+
+        if (n > 0 && buf[n - 1] == CR) {
+            n--;
+        }
+    }
+
+    secret.len = (size_t) n;
+    secret.data = buf;
+
+    rv = ngx_http_mspwh_check_secret(cf, &name, &secret);
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_http_mspwh_add_key(cf, cmd, conf, &secret);
+    }
+
+    OPENSSL_cleanse(buf, sizeof(buf));
+
+    return rv;
+}
+
+
+static ssize_t
+ngx_http_mspwh_read_secret(ngx_conf_t *cf, ngx_str_t *name, u_char *buf,
+    size_t size)
+{
+    ssize_t          n;
+    ngx_file_t       file;
+    ngx_file_info_t  fi;
+
+    ngx_memzero(&file, sizeof(ngx_file_t));
+
+    file.name = *name;
+    file.log = cf->log;
+
+    /* not to wait for the other end of a pipe */
+
+    file.fd = ngx_open_file(name->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                            NGX_FILE_OPEN, 0);
+
+    if (file.fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"mspwh_secret_file\": " ngx_open_file_n
+                           " \"%V\" failed", name);
+        return NGX_ERROR;
+    }
+
+    n = NGX_ERROR;
+
+    if (ngx_fd_info(file.fd, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"mspwh_secret_file\": " ngx_fd_info_n
+                           " \"%V\" failed", name);
+
+    } else if (!ngx_is_file(&fi)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"mspwh_secret_file\": \"%V\" "
+                           "is not a regular file", name);
+
+    } else {
+        if (ngx_file_access(&fi) & (S_IRGRP|S_IROTH)) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "\"mspwh_secret_file\": \"%V\" can be read "
+                               "by group or others, it should have "
+                               "mode 0600", name);
+        }
+
+        /* nothing more than the buffer is read: a byte over shows it */
+
+        n = ngx_read_file(&file, buf, size, 0);
+    }
+
+    if (ngx_close_file(file.fd) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
+                           ngx_close_file_n " \"%V\" failed", name);
+    }
+
+    return n;
+}
+
+
+static char *
+ngx_http_mspwh_check_secret(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *secret)
+{
+    u_char      *p, *last;
+    const char  *reason;
+
+    reason = NULL;
+
+    if (secret->len == 0) {
+        reason = "is empty";
+
+    } else if (secret->len > NGX_HTTP_MSPWH_SECRET_FILE) {
+        reason = "is over 4 KB";
+    }
+
+    last = secret->data + secret->len;
+
+    for (p = secret->data; p < last && reason == NULL; p++) {
+        if (*p == '\0') {
+            reason = "has a null byte";
+
+        } else if (*p == LF || *p == CR) {
+            reason = "has a newline inside, it must be one line";
+        }
+    }
+
+    if (reason == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"mspwh_secret_file\": \"%V\" %s", name, reason);
+
+    return NGX_CONF_ERROR;
+}
+
+
+/* no message shows the secret */
+
+static char *
+ngx_http_mspwh_add_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_loc_conf_t *mlcf, ngx_str_t *secret)
+{
+    ngx_uint_t             i, n;
+    ngx_http_mspwh_key_t   key, *keys;
+
+    if (mlcf->keys == NGX_CONF_UNSET_PTR) {
+        mlcf->keys = ngx_array_create(cf->pool, 2,
+                                      sizeof(ngx_http_mspwh_key_t));
+        if (mlcf->keys == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    n = mlcf->keys->nelts;
+
+    if (n == MSPWH_SECRETS) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "too many secrets in \"%V\" directive, "
+                           "there may be %d at a level",
+                           &cmd->name, MSPWH_SECRETS);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_mspwh_key_id(cf, cmd, n + 1, &key.id) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_mspwh_set_up_key(cf, &key, secret) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" directive: OpenSSL cannot set up "
+                           "HMAC-SHA256", &cmd->name);
+        ERR_clear_error();
+        return NGX_CONF_ERROR;
+    }
+
+    keys = mlcf->keys->elts;
+
+    for (i = 0; i < n; i++) {
+        if (ngx_memcmp(keys[i].fingerprint, key.fingerprint,
+                       MSPWH_DIGEST_LENGTH)
+            == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "repeated secret in \"%V\" directive: "
+                               "\"%V\" and \"%V\" are the same, "
+                               "each must be another",
+                               &cmd->name, &keys[i].id, &key.id);
+            return NGX_CONF_ERROR;
+        }
+
+        if (keys[i].id.len == key.id.len
+            && ngx_strncmp(keys[i].id.data, key.id.data, key.id.len) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "repeated id \"%V\" in \"%V\" directive, "
+                               "each secret must have another",
+                               &key.id, &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    keys = ngx_array_push(mlcf->keys);
+    if (keys == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *keys = key;
+
+    return NGX_CONF_OK;
+}
+
+
+/* what "id=" says, or the position */
+
+static ngx_int_t
+ngx_http_mspwh_key_id(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_uint_t position, ngx_str_t *id)
+{
+    size_t      i;
+    u_char      ch;
+    ngx_str_t  *value;
+
+    if (cf->args->nelts == 2) {
+        id->data = ngx_pnalloc(cf->pool, NGX_INT_T_LEN);
+        if (id->data == NULL) {
+            return NGX_ERROR;
+        }
+
+        id->len = ngx_sprintf(id->data, "%ui", position) - id->data;
+
+        return NGX_OK;
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strncmp(value[2].data, "id=", 3) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"%V\" directive, "
+                           "it must be \"id=name\"", &value[2], &cmd->name);
+        return NGX_ERROR;
+    }
+
+    id->data = value[2].data + 3;
+    id->len = value[2].len - 3;
+
+    /* it is shown in headers and URIs */
+
+    for (i = 0; i < id->len; i++) {
+        ch = id->data[i];
+
+        if ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
+            || (ch >= '0' && ch <= '9')
+            || (i > 0 && ngx_strchr("._~:-", ch) != NULL))
+        {
+            continue;
+        }
+
+        break;
+    }
+
+    if (id->len == 0 || id->len > MSPWH_EVENT_ID || i < id->len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid id \"%V\" in \"%V\" directive, it must be "
+                           "up to %d letters, digits and \"._~:-\", "
+                           "and begin with a letter or a digit",
+                           &value[2], &cmd->name, MSPWH_EVENT_ID);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_set_up_key(ngx_conf_t *cf, ngx_http_mspwh_key_t *key,
+    ngx_str_t *secret)
+{
+    int                  rc;
+    size_t               len;
+    EVP_MAC_CTX         *mac;
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    key->mac = mspwh_signature_key(secret->data, secret->len);
+    if (key->mac == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_mspwh_key_cleanup;
+    cln->data = key->mac;
+
+    mac = EVP_MAC_CTX_dup(key->mac);
+    if (mac == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = EVP_MAC_final(mac, key->fingerprint, &len, MSPWH_DIGEST_LENGTH);
+
+    EVP_MAC_CTX_free(mac);
+
+    return (rc == 1) ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_mspwh_key_cleanup(void *data)
+{
+    EVP_MAC_CTX_free(data);
+}
+
+
+ngx_uint_t
+ngx_http_mspwh_same_keys(ngx_array_t *one, ngx_array_t *two)
+{
+    ngx_uint_t             i;
+    ngx_http_mspwh_key_t  *a, *b;
+
+    if (one == two) {
+        return 1;
+    }
+
+    if (one->nelts != two->nelts) {
+        return 0;
+    }
+
+    a = one->elts;
+    b = two->elts;
+
+    for (i = 0; i < one->nelts; i++) {
+        if (a[i].id.len != b[i].id.len
+            || ngx_memcmp(a[i].id.data, b[i].id.data, a[i].id.len) != 0
+            || ngx_memcmp(a[i].fingerprint, b[i].fingerprint,
+                          MSPWH_DIGEST_LENGTH)
+               != 0)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
