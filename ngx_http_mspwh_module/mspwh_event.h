@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "mspwh_event_type.h"
 #include "mspwh_pointer.h"
 
 
@@ -28,24 +29,6 @@ typedef enum {
     MSPWH_EVENT_BAD_TICKET_ID,
     MSPWH_EVENT_AMBIGUOUS
 } mspwh_event_error_e;
-
-
-typedef enum {
-    MSPWH_ENTITY_UNKNOWN = 0,
-    MSPWH_ENTITY_TICKET,
-    MSPWH_ENTITY_NOTE,
-    MSPWH_ENTITY_RESPONSE,
-    MSPWH_ENTITY_ATTACHMENT
-} mspwh_entity_e;
-
-
-typedef enum {
-    MSPWH_ACTION_UNKNOWN = 0,
-    MSPWH_ACTION_CREATED,
-    MSPWH_ACTION_UPDATED,
-    MSPWH_ACTION_DELETED,
-    MSPWH_ACTION_ADDED
-} mspwh_action_e;
 
 
 /* the values that a configuration can name */
@@ -118,18 +101,9 @@ mspwh_event_error_e mspwh_event_parse(mspwh_event_t *event,
 void mspwh_event_cleanup(mspwh_event_t *event);
 
 /*
- * Writes a text with every byte but the unreserved ones of RFC 3986,
- * section 2.3, percent-encoded, and returns the end of it.  "dst" has room
- * for three times the length.
- */
-char *mspwh_event_escape(char *dst, const char *text, size_t length);
-
-/*
- * The words for an error, an entity, an action, an anomaly's number.
+ * The words for an error and an anomaly's number.
  */
 const char *mspwh_event_strerror(mspwh_event_error_e error);
-const char *mspwh_event_entity(mspwh_entity_e entity);
-const char *mspwh_event_action(mspwh_action_e action);
 const char *mspwh_event_anomaly(unsigned anomaly);
 
 

@@ -195,7 +195,8 @@ ngx_http_mspwh_variable_raw(ngx_http_request_t *r, mspwh_event_t *event,
         return NGX_ERROR;
     }
 
-    value->len = mspwh_event_escape((char *) value->data, event->type_raw, len)
+    value->len = mspwh_event_type_escape((char *) value->data,
+                                         event->type_raw, len)
                  - (char *) value->data;
 
     return NGX_OK;

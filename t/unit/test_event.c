@@ -637,11 +637,11 @@ test_escape(void **state)
     (void) state;
 
     for (i = 0; i < nitems(cases); i++) {
-        *mspwh_event_escape(got, cases[i].text, strlen(cases[i].text)) = '\0';
+        *mspwh_event_type_escape(got, cases[i].text, strlen(cases[i].text)) = '\0';
         assert_string_equal(got, cases[i].want);
     }
 
-    *mspwh_event_escape(got, "a\0b", 3) = '\0';
+    *mspwh_event_type_escape(got, "a\0b", 3) = '\0';
     assert_string_equal(got, "a%00b");
 }
 

@@ -1,0 +1,243 @@
+
+#include "mspwh_event_type.h"
+
+#include <string.h>
+
+
+static const char *mspwh_event_type_after_word(const char *type,
+    const char *word);
+
+
+static const mspwh_event_type_t  mspwh_event_types[] = {
+    { MSPWH_ENTITY_TICKET, MSPWH_ACTION_CREATED,
+      "ticket.created", "created" },
+    { MSPWH_ENTITY_TICKET, MSPWH_ACTION_UPDATED,
+      "ticket.updated", "updated" },
+    { MSPWH_ENTITY_TICKET, MSPWH_ACTION_DELETED,
+      "ticket.deleted", "deleted" },
+    { MSPWH_ENTITY_NOTE, MSPWH_ACTION_ADDED,
+      "ticket.note.added", "noteadded" },
+    { MSPWH_ENTITY_NOTE, MSPWH_ACTION_UPDATED,
+      "ticket.note.updated", "noteupdated" },
+    { MSPWH_ENTITY_NOTE, MSPWH_ACTION_DELETED,
+      "ticket.note.deleted", "notedeleted" },
+    { MSPWH_ENTITY_RESPONSE, MSPWH_ACTION_ADDED,
+      "ticket.response.added", "responseadded" },
+    { MSPWH_ENTITY_RESPONSE, MSPWH_ACTION_UPDATED,
+      "ticket.response.updated", "responseupdated" },
+    { MSPWH_ENTITY_RESPONSE, MSPWH_ACTION_DELETED,
+      "ticket.response.deleted", "responsedeleted" },
+    { MSPWH_ENTITY_ATTACHMENT, MSPWH_ACTION_ADDED,
+      "ticket.attachment.added", "attachmentadded" },
+    { MSPWH_ENTITY_ATTACHMENT, MSPWH_ACTION_DELETED,
+      "ticket.attachment.deleted", "attachmentdeleted" }
+};
+
+#define MSPWH_EVENT_TYPES                                                     \
+    (sizeof(mspwh_event_types) / sizeof(mspwh_event_types[0]))
+
+
+static const char *const  mspwh_entities[] = {
+    "unknown", "ticket", "note", "response", "attachment"
+};
+
+static const char *const  mspwh_actions[] = {
+    "unknown", "created", "updated", "deleted", "added"
+};
+
+
+/* one of the eleven types, however it is spelled, or NULL */
+
+const mspwh_event_type_t *
+mspwh_event_type_known(const char *type)
+{
+    char           letters[sizeof("ticketattachmentdeleted")], *p;
+    size_t         i, n;
+    unsigned char  ch;
+
+    n = 0;
+
+    for ( /* void */ ; *type != '\0'; type++) {
+        ch = (unsigned char) *type;
+
+        if (!mspwh_is_word(ch)) {
+            continue;
+        }
+
+        if (n == sizeof(letters) - 1) {
+            return NULL;
+        }
+
+        letters[n++] = (char) mspwh_to_lower(ch);
+    }
+
+    letters[n] = '\0';
+
+    p = letters;
+
+    if (strncmp(p, "ticket", 6) == 0) {
+        p += 6;
+    }
+
+    for (i = 0; i < MSPWH_EVENT_TYPES; i++) {
+        if (strcmp(p, mspwh_event_types[i].letters) != 0) {
+            continue;
+        }
+
+        /* "created" alone may be of anything */
+
+        if (p == letters
+            && mspwh_event_types[i].entity == MSPWH_ENTITY_TICKET)
+        {
+            return NULL;
+        }
+
+        return &mspwh_event_types[i];
+    }
+
+    return NULL;
+}
+
+
+/*
+ * Words in small letters, joined by dots.  A word begins behind anything
+ * that is no letter or digit, at a capital behind a small letter or a digit,
+ * and at the last capital of several before a small letter.
+ */
+
+void
+mspwh_event_type_canonical(char *dst, const char *type)
+{
+    int             is_new;
+    char           *start, *p;
+    unsigned char   ch, prev;
+
+    start = dst;
+    prev = 0;
+    is_new = 0;
+
+    for ( /* void */ ; *type != '\0'; type++) {
+        ch = (unsigned char) *type;
+
+        if (!mspwh_is_word(ch)) {
+            is_new = 1;
+            prev = 0;
+            continue;
+        }
+
+        if (mspwh_is_upper(ch) && prev != 0
+            && (!mspwh_is_upper(prev) || mspwh_is_lower(type[1])))
+        {
+            is_new = 1;
+        }
+
+        if (is_new && dst > start) {
+            *dst++ = '.';
+        }
+
+        dst = mspwh_event_type_escape(dst, type, 1);
+
+        is_new = 0;
+        prev = ch;
+    }
+
+    *dst = '\0';
+
+    for (p = start; p < dst; p++) {
+        *p = (char) mspwh_to_lower(*p);
+    }
+}
+
+
+void
+mspwh_event_type_classify(const char *type, mspwh_entity_e *entity,
+    mspwh_action_e *action)
+{
+    size_t       i;
+    const char  *rest, *next, *last;
+
+    rest = mspwh_event_type_after_word(type, "ticket");
+
+    if (rest != NULL) {
+        *entity = MSPWH_ENTITY_TICKET;
+
+    } else {
+        rest = type;
+    }
+
+    for (i = MSPWH_ENTITY_NOTE; i <= MSPWH_ENTITY_ATTACHMENT; i++) {
+        next = mspwh_event_type_after_word(rest, mspwh_entities[i]);
+        if (next != NULL) {
+            *entity = (mspwh_entity_e) i;
+        }
+    }
+
+    last = strrchr(type, '.');
+    last = (last != NULL) ? last + 1 : type;
+
+    for (i = MSPWH_ACTION_CREATED; i <= MSPWH_ACTION_ADDED; i++) {
+        if (strcmp(last, mspwh_actions[i]) == 0) {
+            *action = (mspwh_action_e) i;
+        }
+    }
+}
+
+
+/* what follows the first word, if it is this one */
+
+static const char *
+mspwh_event_type_after_word(const char *type, const char *word)
+{
+    size_t  length;
+
+    length = strlen(word);
+
+    if (strncmp(type, word, length) != 0) {
+        return NULL;
+    }
+
+    if (type[length] == '.') {
+        return type + length + 1;
+    }
+
+    return (type[length] == '\0') ? type + length : NULL;
+}
+
+
+char *
+mspwh_event_type_escape(char *dst, const char *text, size_t length)
+{
+    size_t         i;
+    unsigned char  ch;
+
+    for (i = 0; i < length; i++) {
+        ch = (unsigned char) text[i];
+
+        if (mspwh_is_alnum(ch)
+            || ch == '-' || ch == '.' || ch == '_' || ch == '~')
+        {
+            *dst++ = (char) ch;
+            continue;
+        }
+
+        *dst++ = '%';
+        *dst++ = "0123456789ABCDEF"[ch >> 4];
+        *dst++ = "0123456789ABCDEF"[ch & 0xf];
+    }
+
+    return dst;
+}
+
+
+const char *
+mspwh_event_entity(mspwh_entity_e entity)
+{
+    return mspwh_entities[entity];
+}
+
+
+const char *
+mspwh_event_action(mspwh_action_e action)
+{
+    return mspwh_actions[action];
+}
