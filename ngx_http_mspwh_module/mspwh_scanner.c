@@ -1,119 +1,79 @@
 
-#include "mspwh_scanner.h"
-#include "mspwh_span.h"
+#include "mspwh_scanner_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 
-#define MSPWH_SCANNER_FIRST_SIZE  1024
-
-
-/* in the order of the functions that handle them */
+/* what a token can begin with */
 
 enum {
-    /* between tokens */
-    mspwh_value = 0,
-    mspwh_first_element,
-    mspwh_first_name,
-    mspwh_name,
-    mspwh_colon,
-    mspwh_next,
-    mspwh_end,
-
-    /* inside a string */
-    mspwh_text,
-    mspwh_utf8,
-    mspwh_escape,
-    mspwh_hex,
-
-    mspwh_literal,
-
-    /* inside a number */
-    mspwh_minus,
-    mspwh_zero,
-    mspwh_integer,
-    mspwh_point,
-    mspwh_fraction,
-    mspwh_exponent,
-    mspwh_exponent_sign,
-    mspwh_exponent_digits
+    mspwh_other = 0,
+    mspwh_space,
+    mspwh_quote,
+    mspwh_brace_open,
+    mspwh_bracket_open,
+    mspwh_brace_close,
+    mspwh_bracket_close,
+    mspwh_comma,
+    mspwh_colon_sign,
+    mspwh_digit,
+    mspwh_letter
 };
 
 
-typedef const unsigned char *(*mspwh_scanner_handler_pt)(mspwh_scanner_t *s,
+static const unsigned char *mspwh_scanner_tokens(mspwh_scanner_t *s,
     const unsigned char *p, const unsigned char *end);
-
-
 static const unsigned char *mspwh_scanner_token(mspwh_scanner_t *s,
-    const unsigned char *p, const unsigned char *end);
-static const unsigned char *mspwh_scanner_value(mspwh_scanner_t *s,
-    const unsigned char *p);
+    unsigned type, const unsigned char *p, const unsigned char *end);
 static void mspwh_scanner_open(mspwh_scanner_t *s, unsigned char ch);
 static void mspwh_scanner_close(mspwh_scanner_t *s, unsigned char ch);
-static void mspwh_scanner_after(mspwh_scanner_t *s, unsigned char ch);
-
-static void mspwh_scanner_string(mspwh_scanner_t *s, unsigned is_name);
-static const unsigned char *mspwh_scanner_string_text(mspwh_scanner_t *s,
-    const unsigned char *p, const unsigned char *end);
-static const unsigned char *mspwh_scanner_string_utf8(mspwh_scanner_t *s,
-    const unsigned char *p, const unsigned char *end);
-static const unsigned char *mspwh_scanner_string_escape(mspwh_scanner_t *s,
-    const unsigned char *p, const unsigned char *end);
-static const unsigned char *mspwh_scanner_string_hex(mspwh_scanner_t *s,
-    const unsigned char *p, const unsigned char *end);
-static void mspwh_scanner_string_code(mspwh_scanner_t *s);
-static void mspwh_scanner_string_end(mspwh_scanner_t *s);
-static void mspwh_scanner_string_mend(mspwh_scanner_t *s);
-static int mspwh_scanner_utf8_lead(mspwh_scanner_t *s, unsigned char ch);
+static void mspwh_scanner_comma(mspwh_scanner_t *s);
 
 static void mspwh_scanner_literal_start(mspwh_scanner_t *s,
-    const char *literal);
+    unsigned char ch);
 static const unsigned char *mspwh_scanner_literal(mspwh_scanner_t *s,
     const unsigned char *p, const unsigned char *end);
 
+static void mspwh_scanner_number_start(mspwh_scanner_t *s);
 static const unsigned char *mspwh_scanner_number(mspwh_scanner_t *s,
     const unsigned char *p, const unsigned char *end);
 static unsigned mspwh_scanner_number_state(unsigned state, unsigned char ch);
 static int mspwh_scanner_number_ends(unsigned state);
 
-static void mspwh_scanner_value_end(mspwh_scanner_t *s);
 
-static void mspwh_scanner_match(mspwh_scanner_t *s, int is_name);
-static int mspwh_scanner_can_enter(mspwh_scanner_t *s);
+static const unsigned char  mspwh_scanner_types[256] = {
+    [' '] = mspwh_space, ['\t'] = mspwh_space,
+    ['\n'] = mspwh_space, ['\r'] = mspwh_space,
+    ['"'] = mspwh_quote,
+    ['{'] = mspwh_brace_open, ['['] = mspwh_bracket_open,
+    ['}'] = mspwh_brace_close, [']'] = mspwh_bracket_close,
+    [','] = mspwh_comma, [':'] = mspwh_colon_sign,
+    ['0'] = mspwh_digit, ['1'] = mspwh_digit, ['2'] = mspwh_digit,
+    ['3'] = mspwh_digit, ['4'] = mspwh_digit, ['5'] = mspwh_digit,
+    ['6'] = mspwh_digit, ['7'] = mspwh_digit, ['8'] = mspwh_digit,
+    ['9'] = mspwh_digit, ['-'] = mspwh_digit,
+    ['t'] = mspwh_letter, ['f'] = mspwh_letter, ['n'] = mspwh_letter
+};
 
-static void mspwh_scanner_put(mspwh_scanner_t *s, const void *data,
-    size_t length);
-static void mspwh_scanner_put_char(mspwh_scanner_t *s, char ch);
-static void mspwh_scanner_put_text(mspwh_scanner_t *s, const void *data,
-    size_t length);
-static int mspwh_scanner_reserve(mspwh_scanner_t *s, size_t length);
 
+/* the states, a bit for each, in which a type may follow */
 
-static const mspwh_scanner_handler_pt  mspwh_scanner_handlers[] = {
-    mspwh_scanner_token,
-    mspwh_scanner_token,
-    mspwh_scanner_token,
-    mspwh_scanner_token,
-    mspwh_scanner_token,
-    mspwh_scanner_token,
-    mspwh_scanner_token,
+#define mspwh_in(state)  (1u << mspwh_ ## state)
+#define mspwh_in_value   (mspwh_in(value) | mspwh_in(first_element))
 
-    mspwh_scanner_string_text,
-    mspwh_scanner_string_utf8,
-    mspwh_scanner_string_escape,
-    mspwh_scanner_string_hex,
-
-    mspwh_scanner_literal,
-
-    mspwh_scanner_number,
-    mspwh_scanner_number,
-    mspwh_scanner_number,
-    mspwh_scanner_number,
-    mspwh_scanner_number,
-    mspwh_scanner_number,
-    mspwh_scanner_number,
-    mspwh_scanner_number
+static const unsigned  mspwh_scanner_expected[] = {
+    0,
+    0,
+    mspwh_in_value | mspwh_in(first_name) | mspwh_in(name),
+    mspwh_in_value,
+    mspwh_in_value,
+    mspwh_in(first_name) | mspwh_in(next_member),
+    mspwh_in(first_element) | mspwh_in(next_element),
+    mspwh_in(next_member) | mspwh_in(next_element),
+    mspwh_in(colon),
+    mspwh_in_value,
+    mspwh_in_value
 };
 
 
@@ -154,7 +114,19 @@ mspwh_scanner_feed(mspwh_scanner_t *s, const void *data, size_t length)
     end = p + length;
 
     while (p < end && s->error == MSPWH_SCANNER_OK) {
-        p = mspwh_scanner_handlers[s->state](s, p, end);
+
+        if (s->state <= mspwh_end) {
+            p = mspwh_scanner_tokens(s, p, end);
+
+        } else if (s->state <= mspwh_hex) {
+            p = mspwh_scanner_string_rest(s, p, end);
+
+        } else if (s->state == mspwh_literal) {
+            p = mspwh_scanner_literal(s, p, end);
+
+        } else {
+            p = mspwh_scanner_number(s, p, end);
+        }
     }
 
     s->offset += (uint64_t) (p - (const unsigned char *) data);
@@ -215,66 +187,28 @@ mspwh_scanner_is_number(const char *string)
 }
 
 
+/* up to a token that goes on behind the end */
+
 static const unsigned char *
-mspwh_scanner_token(mspwh_scanner_t *s, const unsigned char *p,
+mspwh_scanner_tokens(mspwh_scanner_t *s, const unsigned char *p,
     const unsigned char *end)
 {
-    unsigned char  ch;
+    unsigned  type;
 
-    for ( /* void */ ; p < end; p++) {
-        ch = *p;
+    while (p < end && s->state <= mspwh_end) {
+        type = mspwh_scanner_types[*p];
 
-        if (ch == ' ' || ch == '\n' || ch == '\r' || ch == '\t') {
+        if (type == mspwh_space) {
+            p++;
             continue;
         }
 
-        switch (s->state) {
-
-        case mspwh_first_element:
-            if (ch == ']') {
-                mspwh_scanner_close(s, ch);
-                break;
-            }
-
-            /* fall through */
-
-        case mspwh_value:
-            return mspwh_scanner_value(s, p);
-
-        case mspwh_first_name:
-            if (ch == '}') {
-                mspwh_scanner_close(s, ch);
-                break;
-            }
-
-            /* fall through */
-
-        case mspwh_name:
-            if (ch != '"') {
-                s->error = MSPWH_SCANNER_UNEXPECTED;
-                return p;
-            }
-
-            mspwh_scanner_string(s, 1);
-            return p + 1;
-
-        case mspwh_colon:
-            if (ch != ':') {
-                s->error = MSPWH_SCANNER_UNEXPECTED;
-                return p;
-            }
-
-            mspwh_scanner_put_char(s, ':');
-            s->state = mspwh_value;
-            break;
-
-        case mspwh_next:
-            mspwh_scanner_after(s, ch);
-            break;
-
-        default: /* mspwh_end */
+        if ((mspwh_scanner_expected[type] & 1u << s->state) == 0) {
             s->error = MSPWH_SCANNER_UNEXPECTED;
+            return p;
         }
+
+        p = mspwh_scanner_token(s, type, p, end);
 
         if (s->error != MSPWH_SCANNER_OK) {
             return p;
@@ -286,47 +220,41 @@ mspwh_scanner_token(mspwh_scanner_t *s, const unsigned char *p,
 
 
 static const unsigned char *
-mspwh_scanner_value(mspwh_scanner_t *s, const unsigned char *p)
+mspwh_scanner_token(mspwh_scanner_t *s, unsigned type, const unsigned char *p,
+    const unsigned char *end)
 {
-    unsigned  state;
+    switch (type) {
 
-    switch (*p) {
+    case mspwh_quote:
+        return mspwh_scanner_string(s, p, end, s->state == mspwh_name
+                                            || s->state == mspwh_first_name);
 
-    case '{':
-    case '[':
+    case mspwh_digit:
+        mspwh_scanner_number_start(s);
+        return mspwh_scanner_number(s, p, end);
+
+    case mspwh_letter:
+        mspwh_scanner_literal_start(s, *p);
+
+        return (s->error == MSPWH_SCANNER_OK)
+               ? mspwh_scanner_literal(s, p, end) : p;
+
+    case mspwh_colon_sign:
+        mspwh_scanner_put_char(s, ':');
+        s->state = mspwh_value;
+        break;
+
+    case mspwh_comma:
+        mspwh_scanner_comma(s);
+        break;
+
+    case mspwh_brace_close:
+    case mspwh_bracket_close:
+        mspwh_scanner_close(s, *p);
+        break;
+
+    default: /* mspwh_brace_open, mspwh_bracket_open */
         mspwh_scanner_open(s, *p);
-        break;
-
-    case '"':
-        mspwh_scanner_string(s, 0);
-        break;
-
-    case 't':
-        mspwh_scanner_literal_start(s, "true");
-        break;
-
-    case 'f':
-        mspwh_scanner_literal_start(s, "false");
-        break;
-
-    case 'n':
-        mspwh_scanner_literal_start(s, "null");
-        break;
-
-    default:
-        state = (*p == '-') ? mspwh_minus
-                            : mspwh_scanner_number_state(mspwh_minus, *p);
-
-        if (state == mspwh_end) {
-            s->error = MSPWH_SCANNER_UNEXPECTED;
-            break;
-        }
-
-        s->state = state;
-
-        mspwh_scanner_put_char(s, '"');
-        mspwh_scanner_put_char(s, (char) MSPWH_SCANNER_MARK);
-        mspwh_scanner_put_char(s, (char) *p);
     }
 
     return (s->error == MSPWH_SCANNER_OK) ? p + 1 : p;
@@ -388,35 +316,27 @@ mspwh_scanner_close(mspwh_scanner_t *s, unsigned char ch)
 }
 
 
-static void
+void
 mspwh_scanner_value_end(mspwh_scanner_t *s)
 {
-    s->state = (s->depth == 0) ? mspwh_end : mspwh_next;
+    if (s->depth == 0) {
+        s->state = mspwh_end;
+
+    } else if (s->objects[s->depth / 8] & (1 << s->depth % 8)) {
+        s->state = mspwh_next_member;
+
+    } else {
+        s->state = mspwh_next_element;
+    }
 }
 
 
-/* what may follow a value inside a container */
-
 static void
-mspwh_scanner_after(mspwh_scanner_t *s, unsigned char ch)
+mspwh_scanner_comma(mspwh_scanner_t *s)
 {
-    int  is_object;
-
-    is_object = s->objects[s->depth / 8] & (1 << s->depth % 8);
-
-    if (ch == (is_object ? '}' : ']')) {
-        mspwh_scanner_close(s, ch);
-        return;
-    }
-
-    if (ch != ',') {
-        s->error = MSPWH_SCANNER_UNEXPECTED;
-        return;
-    }
-
     mspwh_scanner_put_char(s, ',');
 
-    if (is_object) {
+    if (s->state == mspwh_next_member) {
         s->state = mspwh_name;
         return;
     }
@@ -432,303 +352,12 @@ mspwh_scanner_after(mspwh_scanner_t *s, unsigned char ch)
 
 
 static void
-mspwh_scanner_string(mspwh_scanner_t *s, unsigned is_name)
+mspwh_scanner_literal_start(mspwh_scanner_t *s, unsigned char ch)
 {
-    mspwh_scanner_put_char(s, '"');
-
-    s->state = mspwh_text;
-    s->text = s->length;
-    s->text_length = 0;
-    s->surrogate = 0;
-    s->is_name = (is_name != 0);
-    s->is_escaped = 0;
-    s->is_dropped = (s->skip != 0);
-    s->is_over_limit = 0;
-}
-
-
-static const unsigned char *
-mspwh_scanner_string_text(mspwh_scanner_t *s, const unsigned char *p,
-    const unsigned char *end)
-{
-    const unsigned char  *start;
-
-    start = p;
-    p = mspwh_span_plain(p, end);
-
-    if (p > start) {
-        mspwh_scanner_string_mend(s);
-        mspwh_scanner_put_text(s, start, (size_t) (p - start));
-
-        if (p == end) {
-            return p;
-        }
-    }
-
-    if (*p == '\\') {
-        s->is_escaped = 1;
-        s->state = mspwh_escape;
-        return p + 1;
-    }
-
-    mspwh_scanner_string_mend(s);
-
-    if (*p == '"') {
-        mspwh_scanner_string_end(s);
-        return (s->error == MSPWH_SCANNER_OK) ? p + 1 : p;
-    }
-
-    if (*p < 0x20) {
-        s->error = MSPWH_SCANNER_CONTROL;
-        return p;
-    }
-
-    s->state = mspwh_utf8;
-
-    return p;
-}
-
-
-/* a run of UTF-8 sequences of more than a byte, by RFC 3629, section 4 */
-
-static const unsigned char *
-mspwh_scanner_string_utf8(mspwh_scanner_t *s, const unsigned char *p,
-    const unsigned char *end)
-{
-    const unsigned char  *start;
-
-    for (start = p; p < end; p++) {
-
-        if (s->utf8_left == 0) {
-            if (*p < 0x80) {
-                s->state = mspwh_text;
-                break;
-            }
-
-            if (mspwh_scanner_utf8_lead(s, *p) != 0) {
-                s->error = MSPWH_SCANNER_UTF8;
-                return p;
-            }
-
-            continue;
-        }
-
-        if (*p < s->utf8_low || *p > s->utf8_high) {
-            s->error = MSPWH_SCANNER_UTF8;
-            return p;
-        }
-
-        s->utf8_left--;
-        s->utf8_low = 0x80;
-        s->utf8_high = 0xbf;
-    }
-
-    mspwh_scanner_put_text(s, start, (size_t) (p - start));
-
-    return p;
-}
-
-
-static int
-mspwh_scanner_utf8_lead(mspwh_scanner_t *s, unsigned char ch)
-{
-    s->utf8_low = 0x80;
-    s->utf8_high = 0xbf;
-
-    if (ch >= 0xc2 && ch <= 0xdf) {
-        s->utf8_left = 1;
-        return 0;
-    }
-
-    if (ch >= 0xe0 && ch <= 0xef) {
-        s->utf8_left = 2;
-
-        /* no overlong forms, no surrogates */
-
-        if (ch == 0xe0) {
-            s->utf8_low = 0xa0;
-
-        } else if (ch == 0xed) {
-            s->utf8_high = 0x9f;
-        }
-
-        return 0;
-    }
-
-    if (ch >= 0xf0 && ch <= 0xf4) {
-        s->utf8_left = 3;
-
-        /* no overlong forms, nothing above U+10FFFF */
-
-        if (ch == 0xf0) {
-            s->utf8_low = 0x90;
-
-        } else if (ch == 0xf4) {
-            s->utf8_high = 0x8f;
-        }
-
-        return 0;
-    }
-
-    return -1;
-}
-
-
-static const unsigned char *
-mspwh_scanner_string_escape(mspwh_scanner_t *s, const unsigned char *p,
-    const unsigned char *end)
-{
-    char  escape[2];
-
-    (void) end;
-
-    switch (*p) {
-
-    case 'u':
-        s->state = mspwh_hex;
-        s->code = 0;
-        s->digits = 0;
-        return p + 1;
-
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        escape[0] = '\\';
-        escape[1] = (char) *p;
-
-        mspwh_scanner_string_mend(s);
-        mspwh_scanner_put_text(s, escape, 2);
-
-        s->state = mspwh_text;
-        return p + 1;
-    }
-
-    s->error = MSPWH_SCANNER_ESCAPE;
-
-    return p;
-}
-
-
-static const unsigned char *
-mspwh_scanner_string_hex(mspwh_scanner_t *s, const unsigned char *p,
-    const unsigned char *end)
-{
-    unsigned  ch;
-
-    for ( /* void */ ; p < end; p++) {
-        ch = *p;
-
-        if (ch >= '0' && ch <= '9') {
-            ch -= '0';
-
-        } else {
-            ch |= 0x20;
-
-            if (ch < 'a' || ch > 'f') {
-                s->error = MSPWH_SCANNER_ESCAPE;
-                return p;
-            }
-
-            ch = ch - 'a' + 10;
-        }
-
-        s->code = s->code << 4 | ch;
-
-        if (++s->digits == 4) {
-            mspwh_scanner_string_code(s);
-            return p + 1;
-        }
-    }
-
-    return p;
-}
-
-
-/* the end of a \u escape; surrogates are those of RFC 8259, section 7 */
-
-static void
-mspwh_scanner_string_code(mspwh_scanner_t *s)
-{
-    char      escape[sizeof("\\uffff")];
-    unsigned  i, is_high, is_low;
-
-    is_high = (s->code >= 0xd800 && s->code <= 0xdbff);
-    is_low = (s->code >= 0xdc00 && s->code <= 0xdfff);
-
-    if (s->code == 0 || (is_low && s->surrogate == 0)) {
-        s->code = 0xfffd;
-    }
-
-    if (is_low) {
-        s->surrogate = 0;
-
-    } else {
-        mspwh_scanner_string_mend(s);
-    }
-
-    escape[0] = '\\';
-    escape[1] = 'u';
-
-    for (i = 0; i < 4; i++) {
-        escape[2 + i] = "0123456789abcdef"[s->code >> (12 - 4 * i) & 0xf];
-    }
-
-    mspwh_scanner_put_text(s, escape, 6);
-
-    if (is_high && !s->is_dropped && !s->is_over_limit) {
-        s->surrogate = s->length;
-    }
-
-    s->state = mspwh_text;
-}
-
-
-/* a high surrogate was not followed by a low one */
-
-static void
-mspwh_scanner_string_mend(mspwh_scanner_t *s)
-{
-    if (s->surrogate != 0) {
-        memcpy(s->envelope + s->surrogate - 6, "\\ufffd", 6);
-        s->surrogate = 0;
-    }
-}
-
-
-static void
-mspwh_scanner_string_end(mspwh_scanner_t *s)
-{
-    if (s->is_over_limit) {
-        s->error = MSPWH_SCANNER_TOO_LARGE;
-        return;
-    }
-
-    if (s->is_name) {
-        mspwh_scanner_match(s, 1);
-        s->state = mspwh_colon;
-
-    } else {
-        mspwh_scanner_value_end(s);
-    }
-
-    mspwh_scanner_put_char(s, '"');
-}
-
-
-static void
-mspwh_scanner_literal_start(mspwh_scanner_t *s, const char *literal)
-{
-    mspwh_scanner_put(s, literal, strlen(literal));
-
-    /* the first character has been seen */
-
-    s->literal = literal + 1;
+    s->literal = (ch == 't') ? "true" : (ch == 'f') ? "false" : "null";
     s->state = mspwh_literal;
+
+    mspwh_scanner_put(s, s->literal, strlen(s->literal));
 }
 
 
@@ -752,28 +381,44 @@ mspwh_scanner_literal(mspwh_scanner_t *s, const unsigned char *p,
 }
 
 
+static void
+mspwh_scanner_number_start(mspwh_scanner_t *s)
+{
+    s->state = mspwh_start;
+
+    mspwh_scanner_put_char(s, '"');
+    mspwh_scanner_put_char(s, (char) MSPWH_SCANNER_MARK);
+}
+
+
 static const unsigned char *
 mspwh_scanner_number(mspwh_scanner_t *s, const unsigned char *p,
     const unsigned char *end)
 {
-    size_t                room;
-    unsigned              state;
+    size_t                length, room;
+    unsigned              state, next;
     const unsigned char  *start;
 
+    state = s->state;
+
     for (start = p; p < end; p++) {
-        state = mspwh_scanner_number_state(s->state, *p);
-        if (state == mspwh_end) {
+        next = mspwh_scanner_number_state(state, *p);
+        if (next == mspwh_end) {
             break;
         }
 
-        s->state = state;
+        state = next;
     }
 
+    s->state = state;
+
+    length = (size_t) (p - start);
     room = s->limit - s->length;
-    mspwh_scanner_put(s, start, (size_t) (p - start));
+
+    mspwh_scanner_put(s, start, length);
 
     if (s->error != MSPWH_SCANNER_OK) {
-        return start + room;
+        return (room < length) ? start + room : start;
     }
 
     if (p == end) {
@@ -802,6 +447,13 @@ mspwh_scanner_number_state(unsigned state, unsigned char ch)
     is_digit = (ch >= '0' && ch <= '9');
 
     switch (state) {
+
+    case mspwh_start:
+        if (ch == '-') {
+            return mspwh_minus;
+        }
+
+        /* fall through */
 
     case mspwh_minus:
         return (ch == '0') ? mspwh_zero
@@ -849,176 +501,4 @@ mspwh_scanner_number_ends(unsigned state)
 {
     return state == mspwh_zero || state == mspwh_integer
            || state == mspwh_fraction || state == mspwh_exponent_digits;
-}
-
-
-/*
- * Which pointers lead to the value ahead, by its name or its place.  A name
- * with an escape may be anything: keeping an array too many does no harm, so
- * it is not decoded.
- */
-
-static void
-mspwh_scanner_match(mspwh_scanner_t *s, int is_name)
-{
-    int                           found;
-    size_t                        length;
-    unsigned                      i;
-    uint64_t                      match;
-    const char                   *name;
-    const mspwh_pointer_token_t  *token;
-
-    s->value_match = 0;
-
-    if (s->pointers == NULL || s->skip != 0
-        || s->depth > MSPWH_POINTER_TOKENS)
-    {
-        return;
-    }
-
-    name = s->envelope + s->text;
-    length = s->length - s->text;
-
-    for (i = 0, match = s->match[s->depth]; match; i++, match >>= 1) {
-        if ((match & 1) == 0 || s->pointers->pointers[i]->ntokens < s->depth) {
-            continue;
-        }
-
-        token = &s->pointers->pointers[i]->tokens[s->depth - 1];
-
-        if (is_name) {
-            found = s->is_escaped
-                    || (length == token->length
-                        && memcmp(name, token->name, length) == 0);
-
-        } else {
-            found = (token->index == s->index[s->depth]);
-        }
-
-        if (found) {
-            s->value_match |= (uint64_t) 1 << i;
-        }
-    }
-}
-
-
-/* tells if a pointer goes on into the value ahead, were it an array */
-
-static int
-mspwh_scanner_can_enter(mspwh_scanner_t *s)
-{
-    unsigned                i;
-    uint64_t                match;
-    const mspwh_pointer_t  *pointer;
-
-    for (i = 0, match = s->value_match; match; i++, match >>= 1) {
-        if ((match & 1) == 0) {
-            continue;
-        }
-
-        pointer = s->pointers->pointers[i];
-
-        if (pointer->ntokens > s->depth
-            && pointer->tokens[s->depth].index != MSPWH_POINTER_NO_INDEX)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-static void
-mspwh_scanner_put(mspwh_scanner_t *s, const void *data, size_t length)
-{
-    if (s->skip != 0 || s->error != MSPWH_SCANNER_OK) {
-        return;
-    }
-
-    if (length > s->limit - s->length) {
-        s->error = MSPWH_SCANNER_TOO_LARGE;
-        return;
-    }
-
-    if (mspwh_scanner_reserve(s, length) != 0) {
-        return;
-    }
-
-    memcpy(s->envelope + s->length, data, length);
-    s->length += length;
-}
-
-
-static void
-mspwh_scanner_put_char(mspwh_scanner_t *s, char ch)
-{
-    mspwh_scanner_put(s, &ch, 1);
-}
-
-
-/*
- * The text of a string is over the limit only once its end shows that it
- * is not one of those left out.
- */
-
-static void
-mspwh_scanner_put_text(mspwh_scanner_t *s, const void *data, size_t length)
-{
-    s->text_length += length;
-
-    if (s->is_dropped) {
-        return;
-    }
-
-    if (s->text_length > MSPWH_SCANNER_STRING) {
-        s->length = s->text;
-        s->surrogate = 0;
-        s->is_dropped = 1;
-        s->is_over_limit = 0;
-
-        if (s->is_name) {
-            mspwh_scanner_put_char(s, (char) MSPWH_SCANNER_MARK);
-        }
-
-        return;
-    }
-
-    if (length > s->limit - s->length) {
-        s->is_over_limit = 1;
-    }
-
-    if (!s->is_over_limit && mspwh_scanner_reserve(s, length) == 0) {
-        memcpy(s->envelope + s->length, data, length);
-        s->length += length;
-    }
-}
-
-
-static int
-mspwh_scanner_reserve(mspwh_scanner_t *s, size_t length)
-{
-    char    *envelope;
-    size_t   size;
-
-    if (length <= s->size - s->length) {
-        return 0;
-    }
-
-    size = s->size ? s->size : MSPWH_SCANNER_FIRST_SIZE;
-
-    while (size - s->length < length) {
-        size *= 2;
-    }
-
-    envelope = realloc(s->envelope, size);
-    if (envelope == NULL) {
-        s->error = MSPWH_SCANNER_NO_MEMORY;
-        return -1;
-    }
-
-    s->envelope = envelope;
-    s->size = size;
-
-    return 0;
 }

@@ -21,6 +21,29 @@
     ((ch) >= 0x20 && (ch) < 0x80 && (ch) != '"' && (ch) != '\\')
 
 
+#if defined(__SSE2__)
+
+/*
+ * Marks the bytes that are not plain.  As signed numbers, those that are not
+ * ASCII are below a space; the exclusive or puts the quote there too.
+ */
+static inline __m128i
+mspwh_span_special(const unsigned char *p)
+{
+    __m128i  bytes, low, backslash;
+
+    bytes = _mm_loadu_si128((const __m128i *) p);
+
+    low = _mm_cmplt_epi8(_mm_xor_si128(bytes, _mm_set1_epi8(0x02)),
+                         _mm_set1_epi8(0x21));
+    backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+
+    return _mm_or_si128(low, backslash);
+}
+
+#endif
+
+
 /*
  * Returns the first byte in [p, end) that is a quote, a backslash, a control
  * character or not ASCII, or "end" where there is none.
@@ -30,22 +53,40 @@ mspwh_span_plain(const unsigned char *p, const unsigned char *end)
 {
 #if defined(__SSE2__)
 
-    int            mask;
-    __m128i        bytes, special;
-    const __m128i  quote = _mm_set1_epi8('"');
-    const __m128i  backslash = _mm_set1_epi8('\\');
-    const __m128i  space = _mm_set1_epi8(' ');
+    int      mask;
+    __m128i  bytes[4];
+
+    /* most runs are short */
+
+    if (end - p >= 16) {
+        mask = _mm_movemask_epi8(mspwh_span_special(p));
+
+        if (mask) {
+            return p + __builtin_ctz((unsigned) mask);
+        }
+
+        p += 16;
+    }
+
+    while (end - p >= 64) {
+        bytes[0] = mspwh_span_special(p);
+        bytes[1] = mspwh_span_special(p + 16);
+        bytes[2] = mspwh_span_special(p + 32);
+        bytes[3] = mspwh_span_special(p + 48);
+
+        bytes[3] = _mm_or_si128(_mm_or_si128(bytes[0], bytes[1]),
+                                _mm_or_si128(bytes[2], bytes[3]));
+
+        if (_mm_movemask_epi8(bytes[3])) {
+            break;
+        }
+
+        p += 64;
+    }
 
     while (end - p >= 16) {
-        bytes = _mm_loadu_si128((const __m128i *) p);
+        mask = _mm_movemask_epi8(mspwh_span_special(p));
 
-        /* as signed numbers, bytes that are not ASCII are below a space too */
-
-        special = _mm_or_si128(_mm_cmplt_epi8(bytes, space),
-                               _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
-                                            _mm_cmpeq_epi8(bytes, backslash)));
-
-        mask = _mm_movemask_epi8(special);
         if (mask) {
             return p + __builtin_ctz((unsigned) mask);
         }
