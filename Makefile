@@ -3,6 +3,8 @@
 # make run        install what is missing, build, run the demonstration
 # make stop       stop the demonstration's nginx
 # make test       install what is missing, build, run all tests
+# make bench      install what is missing, build, measure the module and its peers;
+#                 QUICK=1 takes two minutes, see bench/run for more
 # make lint       install what is missing, check the sources
 # make clean
 
@@ -61,6 +63,11 @@ integration:
 	MSPWH_NGINX="$(NGINX)" MSPWH_MODULE="$(CURDIR)/$(MODULE)" \
 	    prove -It/lib t/*.t
 
+bench:
+	tools/install-deps bench
+	$(MAKE) all
+	MSPWH_NGINX="$(NGINX)" MSPWH_MODULE="$(CURDIR)/$(MODULE)" bench/run
+
 lint:
 	tools/install-deps lint
 	$(MAKE) check-sources
@@ -79,4 +86,5 @@ check-sources: $(CONFIGURED)
 clean:
 	rm -rf build
 
-.PHONY: all install deps run stop test integration lint check-sources clean
+.PHONY: all install deps run stop test integration bench lint check-sources \
+        clean

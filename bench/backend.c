@@ -1,0 +1,222 @@
+
+/*
+ * The upstream behind every peer: reads a request to its end, without looking
+ * at the body, and answers 200.  nginx's "return 200" would answer before the
+ * body is there, and a proxy then drops the connection and what it has not
+ * sent yet.  The answer's headers tell how many connections and requests
+ * there have been.
+ */
+
+
+#define _GNU_SOURCE
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+
+#define HEAD   16384
+#define DRAIN  (1 << 20)
+
+
+typedef struct {
+    int        fd;
+    size_t     length;
+    long long  body;            /* bytes to come, or -1 in the head */
+    char       head[HEAD + 1];
+} connection_t;
+
+
+static unsigned long long  connections, requests, bytes;
+
+
+static void
+fail(const char *what)
+{
+    fprintf(stderr, "backend: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+
+static int
+listen_on(int port)
+{
+    int                 fd, one = 1;
+    struct sockaddr_in  sin;
+
+    memset(&sin, 0, sizeof(sin));
+    sin.sin_family = AF_INET;
+    sin.sin_port = htons(port);
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+
+    if (fd == -1 || bind(fd, (struct sockaddr *) &sin, sizeof(sin)) == -1
+        || listen(fd, 128) == -1)
+    {
+        fail("listen");
+    }
+
+    return fd;
+}
+
+
+static void
+accept_connection(int epoll, int listener)
+{
+    int                 one = 1;
+    connection_t       *c;
+    struct epoll_event  event;
+
+    c = malloc(sizeof(connection_t));
+
+    if (c == NULL) {
+        fail("malloc");
+    }
+
+    c->fd = accept(listener, NULL, NULL);
+
+    if (c->fd == -1) {
+        free(c);
+        return;
+    }
+
+    c->length = 0;
+    c->body = -1;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+
+    event.events = EPOLLIN;
+    event.data.ptr = c;
+
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) == -1) {
+        fail("epoll_ctl");
+    }
+
+    connections++;
+}
+
+
+static void
+answer(connection_t *c)
+{
+    int   n;
+    char  text[256];
+
+    requests++;
+    n = snprintf(text, sizeof(text),
+                 "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+                 "X-Backend: %llu %llu %llu\r\n\r\n",
+                 connections, requests, bytes);
+
+    if (send(c->fd, text, n, MSG_NOSIGNAL) != n) {
+        shutdown(c->fd, SHUT_RDWR);
+    }
+
+    c->length = 0;
+    c->body = -1;
+}
+
+
+/* There is only one request at a time, and the proxies send a length. */
+
+static void
+parse_head(connection_t *c)
+{
+    char  *end, *value;
+
+    c->head[c->length] = '\0';
+    end = strstr(c->head, "\r\n\r\n");
+
+    if (end == NULL) {
+        if (c->length == HEAD) {
+            shutdown(c->fd, SHUT_RDWR);
+        }
+
+        return;
+    }
+
+    c->body = c->head + c->length - (end + 4);
+    bytes += c->body;
+    end[2] = '\0';
+    value = strcasestr(c->head, "\r\ncontent-length:");
+    c->body = (value ? atoll(value + 17) : 0) - c->body;
+}
+
+
+static int
+receive(connection_t *c)
+{
+    int      one = 1;
+    ssize_t  n;
+
+    /* MSG_TRUNC takes the bytes without a copy */
+
+    n = c->body > 0 ? recv(c->fd, NULL, DRAIN, MSG_TRUNC)
+                    : recv(c->fd, c->head + c->length, HEAD - c->length, 0);
+
+    if (n <= 0) {
+        close(c->fd);
+        free(c);
+        return 0;
+    }
+
+    /* nginx leaves Nagle's algorithm on here: a delayed ACK costs 40 ms */
+
+    setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+
+    if (c->body > 0) {
+        c->body -= n;
+        bytes += n;
+
+    } else {
+        c->length += n;
+        parse_head(c);
+    }
+
+    return c->body == 0;
+}
+
+
+int
+main(int argc, char *argv[])
+{
+    int                 i, n, epoll, listener;
+    struct epoll_event  events[64];
+
+    if (argc != 2) {
+        fprintf(stderr, "usage: backend port\n");
+        return 2;
+    }
+
+    listener = listen_on(atoi(argv[1]));
+    epoll = epoll_create1(0);
+    events[0].events = EPOLLIN;
+    events[0].data.ptr = NULL;
+
+    if (epoll == -1
+        || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &events[0]) == -1)
+    {
+        fail("epoll");
+    }
+
+    for ( ;; ) {
+        n = epoll_wait(epoll, events, 64, -1);
+
+        for (i = 0; i < n; i++) {
+            if (events[i].data.ptr == NULL) {
+                accept_connection(epoll, listener);
+
+            } else if (receive(events[i].data.ptr)) {
+                answer(events[i].data.ptr);
+            }
+        }
+    }
+}

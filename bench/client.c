@@ -1,0 +1,455 @@
+
+/*
+ * Sends the same request, a file that holds its head and its body, again and
+ * again over keepalive connections, and reports statuses and latencies.
+ */
+
+
+#define _GNU_SOURCE
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+
+#define CONNECTIONS  64
+#define LATENCIES    (1 << 20)
+#define HEAD         8192
+#define PIECE        16384
+#define SECOND       1000000000LL
+
+
+typedef struct {
+    int        fd;
+    int        busy;
+    int64_t    start;           /* of the request */
+    int64_t    next;            /* when the next one may start */
+    size_t     sent;
+    int        in_body;
+    int        status;
+    int        closes;
+    long long  body;            /* bytes of the response's body to come */
+    size_t     length;
+    char       head[HEAD + 1];
+} connection_t;
+
+
+static struct {
+    long       connections;
+    long       requests;        /* 0: until the time is over */
+    double     seconds;
+    double     rate;            /* bytes per second and connection, or 0 */
+    int64_t    interval;        /* between the starts of two requests */
+    int        port;
+    char      *request;
+    size_t     size;
+} options = { .connections = 1, .seconds = 60 };
+
+static connection_t           connections[CONNECTIONS];
+static int64_t                latencies[LATENCIES];
+static long                   started, finished, connects, errors;
+static long                   statuses[600];
+static volatile sig_atomic_t  stopped;
+
+
+static int64_t
+now(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return ts.tv_sec * SECOND + ts.tv_nsec;
+}
+
+
+static void
+fail(const char *what)
+{
+    fprintf(stderr, "client: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+
+static void
+on_signal(int signo)
+{
+    stopped = 1;
+}
+
+
+static void
+connect_to_server(connection_t *c)
+{
+    int                 one = 1;
+    struct sockaddr_in  sin;
+
+    memset(&sin, 0, sizeof(sin));
+    sin.sin_family = AF_INET;
+    sin.sin_port = htons(options.port);
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+
+    c->fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (c->fd == -1
+        || connect(c->fd, (struct sockaddr *) &sin, sizeof(sin)) == -1)
+    {
+        fail("connect");
+    }
+
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    connects++;
+}
+
+
+static void
+start_request(connection_t *c, int64_t t)
+{
+    c->busy = 1;
+    c->start = t;
+    c->next = (c->next && t - c->next < options.interval ? c->next : t)
+              + options.interval;
+    c->sent = 0;
+    c->in_body = 0;
+    c->length = 0;
+    started++;
+}
+
+
+static void
+end_request(connection_t *c)
+{
+    if (finished < LATENCIES) {
+        latencies[finished] = now() - c->start;
+    }
+
+    finished++;
+    statuses[c->status]++;
+    c->busy = 0;
+
+    /* an answer that came early leaves the rest of the request unsent */
+
+    if (c->closes || c->sent < options.size) {
+        close(c->fd);
+        connect_to_server(c);
+    }
+}
+
+
+/* How much of the request may be sent now; 0 sets when there will be more. */
+
+static size_t
+allowed(connection_t *c, int64_t t, int64_t *wait)
+{
+    size_t  left, piece, due;
+
+    left = options.size - c->sent;
+
+    if (options.rate == 0 || left == 0) {
+        return left;
+    }
+
+    piece = left < PIECE ? left : PIECE;
+    due = (double) (t - c->start) * options.rate / SECOND;
+
+    if (due >= c->sent + piece) {
+        return due - c->sent < left ? due - c->sent : left;
+    }
+
+    *wait = (double) (c->sent + piece) / options.rate * SECOND
+            - (t - c->start) + 1000;
+
+    return 0;
+}
+
+
+static void
+send_request(connection_t *c, size_t size)
+{
+    ssize_t  n;
+
+    n = send(c->fd, options.request + c->sent, size, MSG_NOSIGNAL);
+
+    if (n >= 0) {
+        c->sent += n;
+
+    } else if (errno != EAGAIN && errno != EPIPE && errno != ECONNRESET) {
+        fail("send");
+    }
+}
+
+
+static void
+parse_head(connection_t *c)
+{
+    char  *end, *value;
+
+    c->head[c->length] = '\0';
+    end = strstr(c->head, "\r\n\r\n");
+
+    if (end == NULL) {
+        if (c->length == HEAD) {
+            errno = EMSGSIZE;
+            fail("response");
+        }
+
+        return;
+    }
+
+    c->status = c->length > 12 ? atoi(c->head + 9) : 0;
+
+    if (c->status < 200 || c->status > 599) {
+        errno = EPROTO;
+        fail("response");
+    }
+
+    c->body = c->head + c->length - (end + 4);
+    end[2] = '\0';
+
+    c->closes = strcasestr(c->head, "\r\nconnection: close\r\n") != NULL;
+    value = strcasestr(c->head, "\r\ncontent-length:");
+    c->body = (value ? atoll(value + 17) : 0) - c->body;
+    c->in_body = 1;
+}
+
+
+static void
+receive_response(connection_t *c)
+{
+    char     trash[PIECE];
+    ssize_t  n;
+
+    n = c->in_body ? recv(c->fd, trash, sizeof(trash), 0)
+                   : recv(c->fd, c->head + c->length, HEAD - c->length, 0);
+
+    if (n == -1 && errno == EAGAIN) {
+        return;
+    }
+
+    if (n <= 0) {
+
+        /* closed between two requests, or in the middle of one */
+
+        if (c->busy) {
+            errors++;
+            finished++;
+            c->busy = 0;
+        }
+
+        close(c->fd);
+        connect_to_server(c);
+        return;
+    }
+
+    if (c->in_body) {
+        c->body -= n;
+
+    } else {
+        c->length += n;
+        parse_head(c);
+    }
+
+    if (c->in_body && c->body <= 0) {
+        end_request(c);
+    }
+}
+
+
+/* What to wait for on a connection; shortens the wait to the next action. */
+
+static short
+prepare(connection_t *c, int64_t t, int64_t *timeout)
+{
+    size_t   size;
+    int64_t  wait;
+
+    if (!c->busy) {
+        wait = c->next - t;
+
+        if (options.requests && started >= options.requests) {
+            return 0;
+        }
+
+        if (options.interval && wait > 0) {
+            *timeout = wait < *timeout ? wait : *timeout;
+            return POLLIN;
+        }
+
+        start_request(c, t);
+    }
+
+    size = allowed(c, t, &wait);
+
+    if (size) {
+        send_request(c, size);
+        size = allowed(c, t, &wait);
+    }
+
+    if (c->sent == options.size) {
+        return POLLIN;
+    }
+
+    if (size == 0) {
+        *timeout = wait < *timeout ? wait : *timeout;
+        return POLLIN;
+    }
+
+    return POLLIN|POLLOUT;
+}
+
+
+static void
+run(void)
+{
+    long             i;
+    int64_t          t, end, timeout;
+    struct pollfd    fds[CONNECTIONS];
+    struct timespec  ts;
+
+    end = now() + (int64_t) (options.seconds * SECOND);
+
+    while (!stopped && (!options.requests || finished < options.requests)) {
+        t = now();
+        timeout = end - t;
+
+        if (timeout <= 0) {
+            break;
+        }
+
+        for (i = 0; i < options.connections; i++) {
+            fds[i].events = prepare(&connections[i], t, &timeout);
+            fds[i].fd = connections[i].fd;
+        }
+
+        ts.tv_sec = timeout / SECOND;
+        ts.tv_nsec = timeout % SECOND;
+
+        if (ppoll(fds, options.connections, &ts, NULL) <= 0) {
+            continue;
+        }
+
+        for (i = 0; i < options.connections; i++) {
+            if (fds[i].revents & (POLLIN|POLLHUP|POLLERR)) {
+                receive_response(&connections[i]);
+            }
+        }
+    }
+}
+
+
+static int
+compare(const void *one, const void *two)
+{
+    int64_t  a = *(const int64_t *) one, b = *(const int64_t *) two;
+
+    return (a > b) - (a < b);
+}
+
+
+static void
+report(int64_t elapsed)
+{
+    long    i, n;
+    size_t  k;
+    static const struct { const char *name; double part; } points[] = {
+        { "min", 0 }, { "p50", 0.5 }, { "p90", 0.9 }, { "p99", 0.99 },
+        { "max", 1 }
+    };
+
+    printf("requests %ld\nerrors %ld\nconnects %ld\nelapsed %lld\n",
+           finished, errors, connects, (long long) elapsed);
+
+    for (i = 0; i < 600; i++) {
+        if (statuses[i]) {
+            printf("status_%ld %ld\n", i, statuses[i]);
+        }
+    }
+
+    n = finished - errors < LATENCIES ? finished - errors : LATENCIES;
+    qsort(latencies, n, sizeof(latencies[0]), compare);
+
+    for (k = 0; n > 0 && k < sizeof(points) / sizeof(points[0]); k++) {
+        printf("%s %lld\n", points[k].name,
+               (long long) latencies[(long) (points[k].part * (n - 1))]);
+    }
+}
+
+
+static void
+load_request(const char *name)
+{
+    int          fd;
+    struct stat  st;
+
+    fd = open(name, O_RDONLY);
+
+    if (fd == -1 || fstat(fd, &st) == -1) {
+        fail(name);
+    }
+
+    options.size = st.st_size;
+    options.request = mmap(NULL, options.size, PROT_READ,
+                           MAP_PRIVATE|MAP_POPULATE, fd, 0);
+
+    if (options.request == MAP_FAILED) {
+        fail(name);
+    }
+
+    close(fd);
+}
+
+
+int
+main(int argc, char *argv[])
+{
+    int      option;
+    long     i;
+    int64_t  start;
+
+    while ((option = getopt(argc, argv, "c:n:t:r:i:")) != -1) {
+        switch (option) {
+        case 'c': options.connections = atol(optarg); break;
+        case 'n': options.requests = atol(optarg); break;
+        case 't': options.seconds = atof(optarg); break;
+        case 'r': options.rate = atof(optarg); break;
+        case 'i': options.interval = atol(optarg) * 1000LL; break;
+        default: argc = 0;
+        }
+    }
+
+    if (argc - optind != 2 || options.connections < 1
+        || options.connections > CONNECTIONS)
+    {
+        fprintf(stderr, "usage: client [-c connections] [-n requests] "
+                        "[-t seconds] [-r bytes/s] [-i usec] port file\n");
+        return 2;
+    }
+
+    options.port = atoi(argv[optind]);
+    load_request(argv[optind + 1]);
+    signal(SIGTERM, on_signal);
+
+    for (i = 0; i < options.connections; i++) {
+        connect_to_server(&connections[i]);
+    }
+
+    start = now();
+    run();
+    report(now() - start);
+
+    return 0;
+}

@@ -1,0 +1,176 @@
+package Bench::Cpu;
+
+# CPU time per request of each peer, and of the hash alone.
+
+use strict;
+use warnings;
+
+use Time::HiRes qw(sleep);
+
+use Bench::Event qw(event write_request);
+use Bench::Report qw(median spread duration size_name table tsv progress);
+use Bench::Server qw(start_peer stop_peer client cpu_time pinned);
+
+my %title = (memory => 'body in memory', file => 'client_body_buffer_size 16k');
+
+sub run {
+    my $o = shift;
+    my @peers = map { start_peer($_) } @{ $o->{peers} };
+    my (%result, @tsv);
+    for my $setting (qw(memory file)) {
+        for my $size (@{ $o->{sizes} }) {
+            $result{$setting}{$size} = one_case($o, $setting, $size, \@peers);
+        }
+    }
+    stop_peer($_) for @peers;
+    for my $setting (qw(memory file)) {
+        print_setting($o, $setting, $result{$setting});
+        push @tsv, tsv_rows($o, $setting, $result{$setting});
+    }
+    tsv("$o->{dir}/cpu.tsv",
+        ['setting', 'bytes', 'what', 'median_ns', 'q1_ns', 'q3_ns', 'rounds'], @tsv);
+}
+
+# { name => [ns of each round] or what happened instead; floor => [...] }
+sub one_case {
+    my ($o, $setting, $size, $peers) = @_;
+    my $good = write_request("$o->{dir}/good", event($size));
+    my $bad = write_request("$o->{dir}/bad", event($size), signature => 'A' x 43 . '=');
+    my (%case, %count, @able);
+    for my $peer (@$peers) {
+        my $why = refusal($peer, $setting, $good, $bad);
+        $case{ $peer->{name} } = $why // [];
+        next if defined $why;
+        push @able, $peer;
+        $count{ $peer->{name} } = calibrate($o, $peer->{port}{$setting}, $good);
+    }
+    for my $round (1 .. $o->{rounds}) {
+        progress("cpu, $title{$setting}, " . size_name($size) . ", round $round/$o->{rounds}");
+        for my $peer (@able) {
+            my $name = $peer->{name};
+            push @{ $case{$name} }, measure($o, $peer, $setting, $good, $count{$name});
+        }
+        push @{ $case{floor} }, floor_time($o, $size);
+        push @able, shift @able;
+    }
+    progress();
+    return \%case;
+}
+
+# What the peer does wrong with the case, or undef.
+sub refusal {
+    my ($peer, $setting, $good, $bad) = @_;
+    my $port = $peer->{port}{$setting} // return 'no such setting';
+    my $r = client('-n', 2, '-t', 20, $port, $good);
+    if (($r->{status_200} // 0) != 2) {
+        my ($status) = map { /^status_(\d+)/ } sort keys %$r;
+        return $status ? "$status to a genuine event" : 'no answer to a genuine event';
+    }
+    return if $peer->{name} eq 'plain';
+    $r = client('-n', 1, '-t', 20, $port, $bad);
+    return 'accepts a forged event' if !$r->{status_401};
+    return;
+}
+
+# How many requests take about the time of one round.
+sub calibrate {
+    my ($o, $port, $file) = @_;
+    my $r = client('-c', $o->{connections}, '-n', 1_000_000, '-t', $o->{slice} / 2, $port, $file);
+    my $n = int $r->{requests} * $o->{slice} * 1e9 / $r->{elapsed};
+    my $least = 2 * $o->{connections};
+    return $n < $least ? $least : $n;
+}
+
+sub measure {
+    my ($o, $peer, $setting, $file, $n) = @_;
+    my $before = cpu_time($peer);
+    my $r = client('-c', $o->{connections}, '-n', $n, $peer->{port}{$setting}, $file);
+    sleep 0.005;
+    my $used = cpu_time($peer) - $before;
+    die "$peer->{name}: $n requests, but ", join(' ', map { "$_=$r->{$_}" } sort keys %$r), "\n"
+        if ($r->{status_200} // 0) != $n or $r->{connects} != $o->{connections};
+    return $used / $n;
+}
+
+# HMAC-SHA256 over as many bytes, on the same core.
+sub floor_time {
+    my ($o, $size) = @_;
+    my $n = int 1e8 / ($size * 0.6 + 500) + 1;
+    open my $out, '-|', pinned(server => "$o->{dir}/hmac", $size, $n) or die "hmac: $!\n";
+    my $ns = <$out> // '';
+    close $out or die "hmac failed\n";
+    return $ns + 0;
+}
+
+sub cell {
+    my $v = shift // return '';
+    return $v if !ref $v;
+    my ($median, $q1, $q3) = spread(@$v);
+    return duration($median) . ' (' . duration($q1, $median) . '-' . duration($q3, $median) . ')';
+}
+
+sub print_setting {
+    my ($o, $setting, $result) = @_;
+    my @names = @{ $o->{peers} };
+    my @sizes = sort { $a <=> $b } keys %$result;
+    print "### CPU time per request, $title{$setting}\n\n",
+        "Median of $o->{rounds} rounds (first and third quartile).\n\n";
+    table(['body', @names, 'HMAC alone'],
+        map { my $c = $result->{$_}; [size_name($_), map { cell($c->{$_}) } @names, 'floor'] }
+            @sizes);
+    if (@names > 1) {
+        print "In relation to plain nginx, median of the ratios in each round:\n\n";
+        table(['body', @names],
+            map { my $c = $result->{$_}; [size_name($_), map { relation($c, $_) } @names] } @sizes);
+    }
+    return if !grep { $_ eq 'mspwh' } @names;
+    print "What the module adds to plain nginx:\n\n";
+    table(['body', 'module - plain', 'HMAC alone', 'ratio', 'target', ''],
+        map { target_row($_, $result->{$_}) } @sizes);
+}
+
+sub paired {
+    my ($case, $name, $code) = @_;
+    return map { $code->($case->{$name}[$_], $case->{plain}[$_], $case->{floor}[$_]) }
+        0 .. $#{ $case->{$name} };
+}
+
+sub relation {
+    my ($case, $name) = @_;
+    return '-' if !ref $case->{$name} or !ref $case->{plain};
+    return sprintf '%.2f', median(paired($case, $name, sub { $_[0] / $_[1] }));
+}
+
+sub target_row {
+    my ($size, $case) = @_;
+    return [size_name($size), 'no figure'] if !ref $case->{mspwh} or !ref $case->{plain};
+    my @added = paired($case, 'mspwh', sub { $_[0] - $_[1] });
+    my @cells = (size_name($size), cell(\@added), cell($case->{floor}));
+    if ($size <= 1024) {
+        my ($m, $q1, $q3) = spread(paired($case, 'mspwh', sub { $_[0] / $_[1] }));
+        my $haproxy = $case->{haproxy};
+        my $below = !ref $haproxy || median(@{ $case->{mspwh} }) < median(@$haproxy);
+        my $ok = $m <= 1.2 && $below;
+        return [@cells, sprintf('%.2f of plain (%.2f-%.2f)', $m, $q1, $q3),
+            'at most 1.20 of plain, below haproxy', $ok ? 'reached' : 'NOT reached'];
+    }
+    my ($m, $q1, $q3) = spread(paired($case, 'mspwh', sub { ($_[0] - $_[1]) / $_[2] }));
+    return [@cells, sprintf('%.2f of HMAC (%.2f-%.2f)', $m, $q1, $q3),
+        'at most 1.20 of HMAC', $m <= 1.2 ? 'reached' : 'NOT reached'];
+}
+
+sub tsv_rows {
+    my ($o, $setting, $result) = @_;
+    my @rows;
+    for my $size (sort { $a <=> $b } keys %$result) {
+        for my $name (@{ $o->{peers} }, 'floor') {
+            my $v = $result->{$size}{$name};
+            push @rows, [$setting, $size, $name,
+                ref $v ? (map({ sprintf '%.0f', $_ } spread(@$v)), scalar @$v)
+                       : ('NaN', 'NaN', 'NaN', $v)];
+        }
+    }
+    return @rows;
+}
+
+1;

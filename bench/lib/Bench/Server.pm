@@ -1,0 +1,206 @@
+package Bench::Server;
+
+# Starts the peers and the upstream, each pinned to its core, and ends them.
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use IO::Socket::INET;
+use MIME::Base64 qw(encode_base64);
+use POSIX qw(WNOHANG);
+use Time::HiRes qw(sleep);
+
+use Bench::Event qw(SECRET);
+
+our @EXPORT_OK = qw(setup pinned spawn start_backend start_peer stop_peer client cpu_time
+    peak_rss error_log);
+
+my ($root, $dir, $nginx, $module, $backend_port);
+my ($server_core, $load_core) = cores();
+my $owner = $$;
+my (%pids, %taken);
+
+# The first two cores this process may use; with one, both are the same.
+sub cores {
+    open my $fh, '<', '/proc/self/status' or return (0, 0);
+    my ($list) = map { /^Cpus_allowed_list:\s*(\S+)/ } <$fh>;
+    my @cores = map { /(\d+)-(\d+)/ ? $1 .. $2 : $_ } split /,/, $list;
+    return ($cores[0], $cores[1] // $cores[0]);
+}
+
+sub setup {
+    my %o = @_;
+    ($root, $dir, $nginx, $module) = @o{qw(root dir nginx module)};
+    write_file("$dir/secret", SECRET);
+    return ($server_core, $load_core);
+}
+
+# The command, pinned to the core of the "server" or of the "load".
+sub pinned {
+    my ($where, @command) = @_;
+    return ('taskset', '-c', $where eq 'server' ? $server_core : $load_core, @command);
+}
+
+sub write_file {
+    my ($file, $text) = @_;
+    open my $fh, '>:raw', $file or die "$file: $!\n";
+    print $fh $text;
+    close $fh or die "$file: $!\n";
+    chmod 0600, $file;
+    return $file;
+}
+
+sub slurp {
+    open my $fh, '<', $_[0] or return '';
+    local $/;
+    return scalar(<$fh>) // '';
+}
+
+sub free_port {
+    while (1) {
+        my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
+            or die "no free port: $!\n";
+        return $s->sockport if !$taken{$s->sockport}++;
+    }
+}
+
+sub spawn {
+    my ($log, @command) = @_;
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>>', $log;
+        open STDERR, '>&', \*STDOUT;
+        exec @command or POSIX::_exit(127);
+    }
+    $pids{$pid} = 1;
+    return $pid;
+}
+
+sub wait_for_port {
+    my ($pid, $port, $log) = @_;
+    for (1 .. 200) {
+        return if IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
+        last if waitpid($pid, WNOHANG) == $pid and delete $pids{$pid};
+        sleep 0.05;
+    }
+    die "a server did not start: " . slurp($log) . "\n";
+}
+
+sub start_backend {
+    $backend_port = free_port();
+    my $log = "$dir/backend.log";
+    my $pid = spawn($log, pinned(load => "$dir/backend", $backend_port));
+    wait_for_port($pid, $backend_port, $log);
+    return $backend_port;
+}
+
+sub configure {
+    my ($peer, $home, $file, %words) = @_;
+    my $text = slurp("$root/bench/peers/$file.in");
+    $text =~ s/\@([A-Z_]+[A-Z0-9_]*)\@/$words{$1} \/\/ die "$file: what is \@$1\@?\n"/ge;
+    write_file("$home/$file", $text);
+}
+
+# Returns { name, port => { memory, file }, pids => [...] }.
+sub start_peer {
+    my ($name, %o) = @_;
+    my $home = "$dir/" . ($o{home} // $name);
+    mkdir $home;
+    my $peer = { name => $name, home => $home, pids => [],
+        port => { memory => free_port(), file => free_port() } };
+    my %words = (
+        USER => $> == 0 ? 'user root;' : '', MODULE => $module, SECRET => "$dir/secret",
+        SECRET_TEXT => SECRET, SECRET_BASE64 => encode_base64(SECRET, ''),
+        BACKEND => $backend_port, MEMORY => $peer->{port}{memory},
+        FILE => $peer->{port}{file}, PEERS => "$root/bench/peers", HOME => $home,
+    );
+    my $start = main->can("start_$name") // __PACKAGE__->can("start_$name") // \&start_nginx;
+    $start->($peer, \%words);
+    return $peer;
+}
+
+sub start_nginx {
+    my ($peer, $words) = @_;
+    my ($name, $home) = @$peer{qw(name home)};
+    configure($peer, $home, $_, %$words) for 'main.conf', 'http.conf', "$name.conf";
+    my $log = "$home/error.log";
+    my $pid = spawn($log, pinned(server => $nginx, '-p', $home, '-e', $log,
+        '-c', "$home/$name.conf"));
+    $peer->{main} = $pid;
+    wait_for_port($pid, $peer->{port}{memory}, $log);
+    sleep 0.1;
+    push @{ $peer->{pids} }, split ' ', slurp("/proc/$pid/task/$pid/children");
+    die "$name: no worker process\n" if !@{ $peer->{pids} };
+}
+
+sub start_haproxy {
+    my ($peer, $words) = @_;
+    my $home = $peer->{home};
+    configure($peer, $home, 'haproxy.conf', %$words);
+    my $log = "$home/error.log";
+    my $pid = spawn($log, pinned(server => 'haproxy', '-db', '-f', "$home/haproxy.conf"));
+    $peer->{main} = $pid;
+    wait_for_port($pid, $peer->{port}{memory}, $log);
+    $peer->{pids} = [$pid];
+    delete $peer->{port}{file};
+}
+
+sub stop_peer {
+    my $peer = shift;
+    end_process($_) for grep { $_ } @$peer{qw(main receiver)};
+}
+
+sub end_process {
+    my $pid = shift;
+    return if !delete $pids{$pid};
+    kill TERM => $pid;
+    for (1 .. 100) {
+        return if waitpid($pid, WNOHANG) == $pid;
+        sleep 0.02;
+    }
+    kill KILL => $pid;
+    waitpid $pid, 0;
+}
+
+sub error_log { slurp("$_[0]{home}/error.log") }
+
+# CPU time of a peer so far, in ns: all its processes, all their threads.
+sub cpu_time {
+    my $peer = shift;
+    my $sum = 0;
+    for my $pid (@{ $peer->{pids} }) {
+        my @files = glob "/proc/$pid/task/*/schedstat";
+        die "$peer->{name}: process $pid is gone\n" if !@files;
+        $sum += (split ' ', slurp($_))[0] // 0 for @files;
+    }
+    return $sum;
+}
+
+# Peak resident memory of a peer so far, in KB.
+sub peak_rss {
+    my $peer = shift;
+    my $sum = 0;
+    $sum += slurp("/proc/$_/status") =~ /^VmHWM:\s+(\d+)/m ? $1 : 0 for @{ $peer->{pids} };
+    return $sum;
+}
+
+# Runs the load generator to its end; returns what it has reported.
+sub client {
+    my @arguments = @_;
+    open my $out, '-|', pinned(load => "$dir/client", @arguments) or die "client: $!\n";
+    my %report = map { split } <$out>;
+    close $out or die "the load generator failed\n";
+    return \%report;
+}
+
+END {
+    if ($$ == $owner) {
+        my $status = $?;
+        end_process($_) for keys %pids;
+        $? = $status;
+    }
+}
+
+1;
