@@ -175,8 +175,7 @@ ngx_http_mspwh_finish(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     mspwh_verifier_cleanup(&ctx->verifier);
 
     if (match == -1) {
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_BAD_SIGNATURE,
-                              "the signature is of another body or secret");
+        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_MISMATCH);
         rc = NGX_OK;
 
     } else {
@@ -196,7 +195,6 @@ static ngx_int_t
 ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
-    u_char                 reason[128];
     mspwh_scanner_t       *scanner;
     mspwh_event_error_e    error;
     mspwh_scanner_error_e  syntax;
@@ -212,11 +210,7 @@ ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     }
 
     if (syntax != MSPWH_SCANNER_OK) {
-        ngx_snprintf(reason, sizeof(reason), "%s at byte %uL%Z",
-                     mspwh_scanner_strerror(syntax), scanner->offset);
-
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_MALFORMED_PAYLOAD,
-                              (char *) reason);
+        ngx_http_mspwh_reject(r, ctx, ngx_http_mspwh_scanner_reason(syntax));
         return NGX_OK;
     }
 
@@ -230,8 +224,7 @@ ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     }
 
     if (error != MSPWH_EVENT_OK) {
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_MALFORMED_PAYLOAD,
-                              mspwh_event_strerror(error));
+        ngx_http_mspwh_reject(r, ctx, ngx_http_mspwh_event_reason(error));
         return NGX_OK;
     }
 

@@ -89,6 +89,7 @@ ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx)
     mspwh_event_cleanup(&ctx->event);
 
     ctx->verdict = NGX_HTTP_MSPWH_NONE;
+    ctx->reason = NGX_HTTP_MSPWH_NO_REASON;
     ngx_str_null(&ctx->key_id);
     ctx->size = 0;
     ctx->reading = 0;

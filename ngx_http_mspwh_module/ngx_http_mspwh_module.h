@@ -25,8 +25,51 @@ typedef enum {
     NGX_HTTP_MSPWH_NO_SIGNATURE,
     NGX_HTTP_MSPWH_MALFORMED_SIGNATURE,
     NGX_HTTP_MSPWH_BAD_SIGNATURE,
-    NGX_HTTP_MSPWH_MALFORMED_PAYLOAD
+    NGX_HTTP_MSPWH_MALFORMED_PAYLOAD,
+    NGX_HTTP_MSPWH_NOT_ACCEPTED
 } ngx_http_mspwh_verdict_e;
+
+
+/* why a request is rejected */
+
+typedef enum {
+    NGX_HTTP_MSPWH_NO_REASON = 0,
+
+    NGX_HTTP_MSPWH_HEADER_MISSING,
+    NGX_HTTP_MSPWH_HEADER_REPEATED,
+    NGX_HTTP_MSPWH_HEADER_MALFORMED,
+
+    NGX_HTTP_MSPWH_MISMATCH,
+    NGX_HTTP_MSPWH_BODY_GONE,
+    NGX_HTTP_MSPWH_BODY_INCOMPLETE,
+
+    /* in the order of mspwh_scanner_error_e */
+    NGX_HTTP_MSPWH_JSON_UNEXPECTED,
+    NGX_HTTP_MSPWH_JSON_UNFINISHED,
+    NGX_HTTP_MSPWH_JSON_CONTROL,
+    NGX_HTTP_MSPWH_JSON_ESCAPE,
+    NGX_HTTP_MSPWH_JSON_UTF8,
+    NGX_HTTP_MSPWH_NESTED_TOO_DEEPLY,
+    NGX_HTTP_MSPWH_ENVELOPE_TOO_LARGE,
+
+    /* in the order of mspwh_event_error_e */
+    NGX_HTTP_MSPWH_NOT_OBJECT,
+    NGX_HTTP_MSPWH_NO_EVENT_TYPE,
+    NGX_HTTP_MSPWH_NO_ENTITY_ID,
+    NGX_HTTP_MSPWH_NO_TICKET_ID,
+    NGX_HTTP_MSPWH_BAD_ENTITY_ID,
+    NGX_HTTP_MSPWH_BAD_TICKET_ID,
+    NGX_HTTP_MSPWH_AMBIGUOUS_FIELD,
+
+    NGX_HTTP_MSPWH_REASONS
+} ngx_http_mspwh_reason_e;
+
+
+typedef struct {
+    ngx_str_t                  name;
+    ngx_http_mspwh_verdict_e   verdict;
+    const char                *text;
+} ngx_http_mspwh_reason_t;
 
 
 typedef struct {
@@ -61,6 +104,7 @@ typedef struct {
 typedef struct {
     ngx_http_request_t        *request;
     ngx_http_mspwh_verdict_e   verdict;
+    ngx_http_mspwh_reason_e    reason;
 
     /* the secrets that the verdict was reached under */
     ngx_array_t               *keys;
@@ -92,14 +136,23 @@ char *ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_mspwh_header_filter(ngx_http_request_t *r);
 
-/* sets the verdict and logs the reason, a few words */
-void ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_verdict_e verdict, const char *reason);
-
 /* tells if two locations have the same secrets under the same ids */
 ngx_uint_t ngx_http_mspwh_same_keys(ngx_array_t *one, ngx_array_t *two);
 
 extern ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
+
+
+/* reasons; an error is one of those that are not about memory */
+
+ngx_http_mspwh_reason_e ngx_http_mspwh_scanner_reason(
+    mspwh_scanner_error_e error);
+ngx_http_mspwh_reason_e ngx_http_mspwh_event_reason(mspwh_event_error_e error);
+
+/* sets the reason and its verdict, and logs them */
+void ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_reason_e reason);
+
+extern ngx_http_mspwh_reason_t  ngx_http_mspwh_reasons[];
 
 
 /* the body: prepare, feed as it arrives or once buffered, and the verdict */

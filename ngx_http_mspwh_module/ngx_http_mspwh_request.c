@@ -112,8 +112,7 @@ ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_ctx_t **ctxp,
 
     if (r->reading_body || r->discard_body) {
         ngx_http_mspwh_release_ctx(ctx);
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_BAD_SIGNATURE,
-                              "the body is no longer there to be verified");
+        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_BODY_GONE);
         return NGX_OK;
     }
 
@@ -161,8 +160,7 @@ ngx_http_mspwh_check_header(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         }
 
         if (signature != NULL) {
-            ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_MALFORMED_SIGNATURE,
-                                  "the signature header is repeated");
+            ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_HEADER_REPEATED);
             return NGX_DECLINED;
         }
 
@@ -170,8 +168,7 @@ ngx_http_mspwh_check_header(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     }
 
     if (signature == NULL) {
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_NO_SIGNATURE,
-                              "there is no signature header");
+        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_HEADER_MISSING);
         return NGX_DECLINED;
     }
 
@@ -179,9 +176,7 @@ ngx_http_mspwh_check_header(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
                                signature->value.len, ctx->digest)
         != 0)
     {
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_MALFORMED_SIGNATURE,
-                              "the signature header is not canonical Base64 "
-                              "of 32 bytes");
+        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_HEADER_MALFORMED);
         return NGX_DECLINED;
     }
 
@@ -241,8 +236,7 @@ ngx_http_mspwh_answer(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         /* reading the body failed, and error_page led here */
 
         ngx_http_mspwh_release_ctx(ctx);
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_BAD_SIGNATURE,
-                              "the body was not received whole");
+        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
 
         /* fall through */
 
@@ -280,36 +274,6 @@ ngx_http_mspwh_challenge(ngx_http_request_t *r)
     }
 
     return NGX_HTTP_UNAUTHORIZED;
-}
-
-
-void
-ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_verdict_e verdict, const char *reason)
-{
-    ctx->verdict = verdict;
-
-    if (verdict == NGX_HTTP_MSPWH_NO_SIGNATURE
-        || verdict == NGX_HTTP_MSPWH_MALFORMED_SIGNATURE)
-    {
-        if (r->headers_in.content_length_n >= 0) {
-            ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                          "mspwh: %V: %s, body %O bytes, not read",
-                          &ngx_http_mspwh_verdicts[verdict], reason,
-                          r->headers_in.content_length_n);
-            return;
-        }
-
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "mspwh: %V: %s, body not read",
-                      &ngx_http_mspwh_verdicts[verdict], reason);
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                  "mspwh: %V: %s, body %O bytes, %ui secret(s)",
-                  &ngx_http_mspwh_verdicts[verdict], reason, ctx->size,
-                  ctx->keys->nelts);
 }
 
 

@@ -34,7 +34,8 @@ ngx_str_t  ngx_http_mspwh_verdicts[] = {
     ngx_string("no_signature"),
     ngx_string("malformed_signature"),
     ngx_string("bad_signature"),
-    ngx_string("malformed_payload")
+    ngx_string("malformed_payload"),
+    ngx_string("not_accepted")
 };
 
 
