@@ -9,13 +9,14 @@ use Time::HiRes qw(sleep);
 
 use Bench::Event qw(event write_request);
 use Bench::Report qw(median spread duration size_name table tsv progress);
-use Bench::Server qw(start_peer stop_peer client cpu_time pinned);
+use Bench::Server qw(start_peer stop_peer upstream_counts client cpu_time pinned);
 
 my %title = (memory => 'body in memory', file => 'client_body_buffer_size 16k');
 
 sub run {
     my $o = shift;
     my @peers = map { start_peer($_) } @{ $o->{peers} };
+    warm_up($o, @peers);
     my (%result, @tsv);
     for my $setting (qw(memory file)) {
         for my $size (@{ $o->{sizes} }) {
@@ -31,6 +32,13 @@ sub run {
         ['setting', 'bytes', 'what', 'median_ns', 'q1_ns', 'q3_ns', 'rounds'], @tsv);
 }
 
+# Node.js is slow before it has compiled its own code.
+sub warm_up {
+    my ($o, @peers) = @_;
+    my $file = write_request("$o->{dir}/good", event(1024));
+    client('-c', $o->{connections}, '-t', 2 * $o->{slice}, $_->{port}{memory}, $file) for @peers;
+}
+
 # { name => [ns of each round] or what happened instead; floor => [...] }
 sub one_case {
     my ($o, $setting, $size, $peers) = @_;
@@ -42,7 +50,7 @@ sub one_case {
         $case{ $peer->{name} } = $why // [];
         next if defined $why;
         push @able, $peer;
-        $count{ $peer->{name} } = calibrate($o, $peer->{port}{$setting}, $good);
+        $count{ $peer->{name} } = calibrate($o, $peer, $setting, $good);
     }
     for my $round (1 .. $o->{rounds}) {
         progress("cpu, $title{$setting}, " . size_name($size) . ", round $round/$o->{rounds}");
@@ -60,7 +68,7 @@ sub one_case {
 # What the peer does wrong with the case, or undef.
 sub refusal {
     my ($peer, $setting, $good, $bad) = @_;
-    my $port = $peer->{port}{$setting} // return 'no such setting';
+    my $port = $peer->{port}{$setting} // return '';
     my $r = client('-n', 2, '-t', 20, $port, $good);
     if (($r->{status_200} // 0) != 2) {
         my ($status) = map { /^status_(\d+)/ } sort keys %$r;
@@ -74,8 +82,14 @@ sub refusal {
 
 # How many requests take about the time of one round.
 sub calibrate {
-    my ($o, $port, $file) = @_;
-    my $r = client('-c', $o->{connections}, '-n', 1_000_000, '-t', $o->{slice} / 2, $port, $file);
+    my ($o, $peer, $setting, $file) = @_;
+    my @before = upstream_counts();
+    my $r = client('-c', $o->{connections}, '-n', 1_000_000, '-t', $o->{slice} / 2,
+        $peer->{port}{$setting}, $file);
+    my @after = upstream_counts();
+    my ($connections, $requests) = map { $after[$_] - $before[$_] } 0, 1;
+    die "$peer->{name}: no keepalive to the upstream: $requests requests came over ",
+        "$connections connections\n" if $connections > 3 * $o->{connections} + $requests / 100;
     my $n = int $r->{requests} * $o->{slice} * 1e9 / $r->{elapsed};
     my $least = 2 * $o->{connections};
     return $n < $least ? $least : $n;
@@ -111,8 +125,8 @@ sub cell {
 
 sub print_setting {
     my ($o, $setting, $result) = @_;
-    my @names = @{ $o->{peers} };
     my @sizes = sort { $a <=> $b } keys %$result;
+    my @names = grep { $result->{ $sizes[0] }{$_} ne '' } @{ $o->{peers} };
     print "### CPU time per request, $title{$setting}\n\n",
         "Median of $o->{rounds} rounds (first and third quartile).\n\n";
     table(['body', @names, 'HMAC alone'],
@@ -165,6 +179,7 @@ sub tsv_rows {
     for my $size (sort { $a <=> $b } keys %$result) {
         for my $name (@{ $o->{peers} }, 'floor') {
             my $v = $result->{$size}{$name};
+            next if $v eq '';
             push @rows, [$setting, $size, $name,
                 ref $v ? (map({ sprintf '%.0f', $_ } spread(@$v)), scalar @$v)
                        : ('NaN', 'NaN', 'NaN', $v)];

@@ -13,7 +13,7 @@ use Time::HiRes qw(sleep);
 
 use Bench::Event qw(SECRET);
 
-our @EXPORT_OK = qw(setup pinned spawn start_backend start_peer stop_peer client cpu_time
+our @EXPORT_OK = qw(setup pinned spawn start_backend upstream_counts start_peer stop_peer client cpu_time
     peak_rss error_log);
 
 my ($root, $dir, $nginx, $module, $backend_port);
@@ -96,10 +96,21 @@ sub start_backend {
     return $backend_port;
 }
 
+# How many connections and requests the upstream has seen.
+sub upstream_counts {
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $backend_port, Timeout => 5)
+        or die "upstream: $!\n";
+    print $s "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    while (defined(my $line = <$s>)) {
+        return ($1, $2) if $line =~ /^X-Backend: (\d+) (\d+)/;
+    }
+    die "the upstream does not answer\n";
+}
+
 sub configure {
     my ($peer, $home, $file, %words) = @_;
     my $text = slurp("$root/bench/peers/$file.in");
-    $text =~ s/\@([A-Z_]+[A-Z0-9_]*)\@/$words{$1} \/\/ die "$file: what is \@$1\@?\n"/ge;
+    $text =~ s/\@([A-Z][A-Z0-9_]*)\@/$words{$1} \/\/ die "$file: what is \@$1\@?\n"/ge;
     write_file("$home/$file", $text);
 }
 
@@ -116,18 +127,19 @@ sub start_peer {
         BACKEND => $backend_port, MEMORY => $peer->{port}{memory},
         FILE => $peer->{port}{file}, PEERS => "$root/bench/peers", HOME => $home,
     );
-    my $start = main->can("start_$name") // __PACKAGE__->can("start_$name") // \&start_nginx;
+    my $start = __PACKAGE__->can("start_$name") // \&start_nginx;
     $start->($peer, \%words);
     return $peer;
 }
 
 sub start_nginx {
-    my ($peer, $words) = @_;
+    my ($peer, $words, $conf) = @_;
     my ($name, $home) = @$peer{qw(name home)};
-    configure($peer, $home, $_, %$words) for 'main.conf', 'http.conf', "$name.conf";
+    $conf //= "$name.conf";
+    configure($peer, $home, $_, %$words) for 'main.conf', 'http.conf', $conf;
     my $log = "$home/error.log";
     my $pid = spawn($log, pinned(server => $nginx, '-p', $home, '-e', $log,
-        '-c', "$home/$name.conf"));
+        '-c', "$home/$conf"));
     $peer->{main} = $pid;
     wait_for_port($pid, $peer->{port}{memory}, $log);
     sleep 0.1;
@@ -145,6 +157,19 @@ sub start_haproxy {
     wait_for_port($pid, $peer->{port}{memory}, $log);
     $peer->{pids} = [$pid];
     delete $peer->{port}{file};
+}
+
+# A receiver in Node.js behind plain nginx; both are counted.
+sub start_node {
+    my ($peer, $words) = @_;
+    my $port = free_port();
+    my $log = "$peer->{home}/receiver.log";
+    my $pid = spawn($log, pinned(server => 'node', "$root/bench/peers/receiver.js", $port,
+        "$dir/secret"));
+    $peer->{receiver} = $pid;
+    wait_for_port($pid, $port, $log);
+    $peer->{pids} = [$pid];
+    start_nginx($peer, { %$words, BACKEND => $port }, 'plain.conf');
 }
 
 sub stop_peer {
