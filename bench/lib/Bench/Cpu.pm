@@ -5,11 +5,9 @@ package Bench::Cpu;
 use strict;
 use warnings;
 
-use Time::HiRes qw(sleep);
-
 use Bench::Event qw(event write_request);
 use Bench::Report qw(median spread duration size_name table tsv progress);
-use Bench::Server qw(start_peer stop_peer upstream_counts client cpu_time pinned);
+use Bench::Server qw(start_peer stop_peer upstream_counts client cost enough pinned);
 
 my %title = (memory => 'body in memory', file => 'client_body_buffer_size 16k');
 
@@ -80,30 +78,24 @@ sub refusal {
     return;
 }
 
-# How many requests take about the time of one round.
+# How many requests to send in a round; sees that the upstream is kept alive.
 sub calibrate {
     my ($o, $peer, $setting, $file) = @_;
     my @before = upstream_counts();
-    my $r = client('-c', $o->{connections}, '-n', 1_000_000, '-t', $o->{slice} / 2,
-        $peer->{port}{$setting}, $file);
+    my $n = enough($peer->{port}{$setting}, $file, $o->{slice}, $o->{connections});
     my @after = upstream_counts();
     my ($connections, $requests) = map { $after[$_] - $before[$_] } 0, 1;
     die "$peer->{name}: no keepalive to the upstream: $requests requests came over ",
         "$connections connections\n" if $connections > 3 * $o->{connections} + $requests / 100;
-    my $n = int $r->{requests} * $o->{slice} * 1e9 / $r->{elapsed};
-    my $least = 2 * $o->{connections};
-    return $n < $least ? $least : $n;
+    return $n;
 }
 
 sub measure {
     my ($o, $peer, $setting, $file, $n) = @_;
-    my $before = cpu_time($peer);
-    my $r = client('-c', $o->{connections}, '-n', $n, $peer->{port}{$setting}, $file);
-    sleep 0.005;
-    my $used = cpu_time($peer) - $before;
+    my $r = cost($peer, $peer->{port}{$setting}, $file, $n, $o->{connections});
     die "$peer->{name}: $n requests, but ", join(' ', map { "$_=$r->{$_}" } sort keys %$r), "\n"
         if ($r->{status_200} // 0) != $n or $r->{connects} != $o->{connections};
-    return $used / $n;
+    return $r->{cpu};
 }
 
 # HMAC-SHA256 over as many bytes, on the same core.

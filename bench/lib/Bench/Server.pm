@@ -13,8 +13,8 @@ use Time::HiRes qw(sleep);
 
 use Bench::Event qw(SECRET);
 
-our @EXPORT_OK = qw(setup pinned spawn start_backend upstream_counts start_peer stop_peer client cpu_time
-    peak_rss error_log);
+our @EXPORT_OK = qw(setup pinned start_backend upstream_counts start_peer stop_peer client
+    cost enough peak_rss);
 
 my ($root, $dir, $nginx, $module, $backend_port);
 my ($server_core, $load_core) = cores();
@@ -189,8 +189,6 @@ sub end_process {
     waitpid $pid, 0;
 }
 
-sub error_log { slurp("$_[0]{home}/error.log") }
-
 # CPU time of a peer so far, in ns: all its processes, all their threads.
 sub cpu_time {
     my $peer = shift;
@@ -218,6 +216,26 @@ sub client {
     my %report = map { split } <$out>;
     close $out or die "the load generator failed\n";
     return \%report;
+}
+
+# What "count" requests cost a peer: the report with "cpu", in ns a request.
+sub cost {
+    my ($peer, $port, $file, $count, $connections) = @_;
+    my $before = cpu_time($peer);
+    my $r = client('-c', $connections, '-n', $count, $port, $file);
+    sleep 0.005;
+    die "$peer->{name}: $r->{requests} of $count requests in time\n"
+        if $r->{requests} != $count;
+    $r->{cpu} = (cpu_time($peer) - $before) / $count;
+    return $r;
+}
+
+# How many requests take about so many seconds.
+sub enough {
+    my ($port, $file, $seconds, $connections) = @_;
+    my $r = client('-c', $connections, '-n', 1_000_000, '-t', $seconds / 2, $port, $file);
+    my $n = int $r->{requests} * $seconds * 1e9 / $r->{elapsed};
+    return $n < 2 * $connections ? 2 * $connections : $n;
 }
 
 END {
