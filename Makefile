@@ -81,6 +81,7 @@ check-sources: $(CONFIGURED)
 	    -checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*' \
 	    $(SOURCES) -- \
 	    -std=gnu11 -I$(SRC) $(NGINX_INCS)
+	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps
 	for t in t/*.t; do perl -It/lib -c $$t || exit 1; done
 
 clean:
