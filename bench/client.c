@@ -61,6 +61,7 @@ static struct {
 static connection_t           connections[CONNECTIONS];
 static int64_t                latencies[LATENCIES];
 static long                   started, finished, connects, errors;
+static long long              sent;
 static long                   statuses[600];
 static volatile sig_atomic_t  stopped;
 
@@ -186,6 +187,7 @@ send_request(connection_t *c, size_t size)
 
     if (n >= 0) {
         c->sent += n;
+        sent += n;
 
     } else if (errno != EAGAIN && errno != EPIPE && errno != ECONNRESET) {
         fail("send");
@@ -278,13 +280,13 @@ prepare(connection_t *c, int64_t t, int64_t *timeout)
     int64_t  wait;
 
     if (!c->busy) {
-        wait = c->next - t;
-
         if (options.requests && started >= options.requests) {
             return 0;
         }
 
-        if (options.interval && wait > 0) {
+        wait = c->next - t;
+
+        if (wait > 0) {
             *timeout = wait < *timeout ? wait : *timeout;
             return POLLIN;
         }
@@ -370,8 +372,8 @@ report(int64_t elapsed)
         { "max", 1 }
     };
 
-    printf("requests %ld\nerrors %ld\nconnects %ld\nelapsed %lld\n",
-           finished, errors, connects, (long long) elapsed);
+    printf("requests %ld\nerrors %ld\nconnects %ld\nsent %lld\nelapsed %lld\n",
+           finished, errors, connects, sent, (long long) elapsed);
 
     for (i = 0; i < 600; i++) {
         if (statuses[i]) {
@@ -448,6 +450,16 @@ main(int argc, char *argv[])
     }
 
     start = now();
+
+    /* an endless stream is not to end its requests when the others do */
+
+    for (i = 1; options.rate && !options.requests && i < options.connections;
+         i++)
+    {
+        connections[i].next = start + (double) i / options.connections
+                                      * options.size / options.rate * SECOND;
+    }
+
     run();
     report(now() - start);
 

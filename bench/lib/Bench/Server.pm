@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep);
 use Bench::Event qw(SECRET);
 
 our @EXPORT_OK = qw(setup pinned start_backend upstream_counts start_peer stop_peer client
-    cost enough peak_rss);
+    start_client stop_client cost enough peak_rss);
 
 my ($root, $dir, $nginx, $module, $backend_port);
 my ($server_core, $load_core) = cores();
@@ -216,6 +216,21 @@ sub client {
     my %report = map { split } <$out>;
     close $out or die "the load generator failed\n";
     return \%report;
+}
+
+# The same in the background, until it is stopped.
+sub start_client {
+    my @arguments = @_;
+    my $file = "$dir/client.out";
+    unlink $file;
+    return { pid => spawn($file, pinned(load => 'nice', "$dir/client", @arguments)),
+        file => $file };
+}
+
+sub stop_client {
+    my $client = shift;
+    end_process($client->{pid});
+    return { map { split } split /\n/, slurp($client->{file}) };
 }
 
 # What "count" requests cost a peer: the report with "cpu", in ns a request.
