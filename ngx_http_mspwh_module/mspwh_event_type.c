@@ -8,7 +8,7 @@ static const char *mspwh_event_type_after_word(const char *type,
     const char *word);
 
 
-static const mspwh_event_type_t  mspwh_event_types[] = {
+static const mspwh_event_type_t  mspwh_event_types[MSPWH_EVENT_TYPES] = {
     { MSPWH_ENTITY_TICKET, MSPWH_ACTION_CREATED,
       "ticket.created", "created" },
     { MSPWH_ENTITY_TICKET, MSPWH_ACTION_UPDATED,
@@ -32,10 +32,6 @@ static const mspwh_event_type_t  mspwh_event_types[] = {
     { MSPWH_ENTITY_ATTACHMENT, MSPWH_ACTION_DELETED,
       "ticket.attachment.deleted", "attachmentdeleted" }
 };
-
-#define MSPWH_EVENT_TYPES                                                     \
-    (sizeof(mspwh_event_types) / sizeof(mspwh_event_types[0]))
-
 
 static const char *const  mspwh_entities[] = {
     "unknown", "ticket", "note", "response", "attachment"
@@ -96,6 +92,13 @@ mspwh_event_type_known(const char *type)
     }
 
     return NULL;
+}
+
+
+const char *
+mspwh_event_type_name(unsigned type)
+{
+    return mspwh_event_types[type].type;
 }
 
 

@@ -39,6 +39,10 @@ typedef struct {
 } mspwh_event_type_t;
 
 
+/* the types that are known */
+#define MSPWH_EVENT_TYPES  11
+
+
 #define mspwh_is_lower(ch)  ((ch) >= 'a' && (ch) <= 'z')
 #define mspwh_is_upper(ch)  ((ch) >= 'A' && (ch) <= 'Z')
 #define mspwh_is_digit(ch)  ((ch) >= '0' && (ch) <= '9')
@@ -56,6 +60,12 @@ typedef struct {
  * whatever way, or NULL.
  */
 const mspwh_event_type_t *mspwh_event_type_known(const char *type);
+
+/*
+ * The canonical name of a known type, by its number from 0.  An event of
+ * that type has this very pointer.
+ */
+const char *mspwh_event_type_name(unsigned type);
 
 /*
  * Writes the canonical form of an unknown type, null-terminated: words in
