@@ -83,6 +83,7 @@ check-sources: $(CONFIGURED)
 	    -std=gnu11 -I$(SRC) $(NGINX_INCS)
 	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps
 	for t in t/*.t; do perl -It/lib -c $$t || exit 1; done
+	tools/status-page --check
 
 clean:
 	rm -rf build

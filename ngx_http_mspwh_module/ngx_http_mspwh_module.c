@@ -1,5 +1,6 @@
 
-#include "ngx_http_mspwh_module.h"
+#include "ngx_http_mspwh_counters.h"
+#include "ngx_http_mspwh_status.h"
 
 
 static char *ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -9,6 +10,7 @@ static char *ngx_http_mspwh_signature_header(ngx_conf_t *cf,
 static char *ngx_http_mspwh_envelope_size(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+static void *ngx_http_mspwh_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -84,6 +86,13 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       0,
       NULL },
 
+    { ngx_string("mspwh_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_mspwh_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -92,7 +101,7 @@ static ngx_http_module_t  ngx_http_mspwh_module_ctx = {
     ngx_http_mspwh_add_variables,          /* preconfiguration */
     ngx_http_mspwh_init,                   /* postconfiguration */
 
-    NULL,                                  /* create main configuration */
+    ngx_http_mspwh_create_main_conf,       /* create main configuration */
     NULL,                                  /* init main configuration */
 
     NULL,                                  /* create server configuration */
@@ -230,6 +239,34 @@ ngx_http_mspwh_envelope_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static void *
+ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_mspwh_main_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_main_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->counted = 0;
+     *     conf->counters = NULL;
+     *     conf->configured = { 0 };
+     */
+
+    if (ngx_array_init(&conf->keys, cf->pool, 4, sizeof(ngx_array_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return conf;
+}
+
+
+static void *
 ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
 {
     ngx_http_mspwh_loc_conf_t  *conf;
@@ -250,6 +287,7 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
     conf->keys = NGX_CONF_UNSET_PTR;
     conf->fields = NGX_CONF_UNSET_PTR;
     conf->envelope_size = NGX_CONF_UNSET_SIZE;
+    conf->status = NGX_CONF_UNSET_UINT;
 
     return conf;
 }
@@ -261,8 +299,22 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_mspwh_loc_conf_t *prev = parent;
     ngx_http_mspwh_loc_conf_t *conf = child;
 
-    ngx_http_core_loc_conf_t  *clcf;
-    ngx_http_core_srv_conf_t  *cscf;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_core_srv_conf_t    *cscf;
+    ngx_http_mspwh_main_conf_t  *mmcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->status != NGX_CONF_UNSET_UINT
+        && conf->enable != NGX_CONF_UNSET_UINT
+        && conf->enable != NGX_HTTP_MSPWH_OFF)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"mspwh\" is enabled in location \"%V\", but "
+                           "\"mspwh_status\" there answers for itself: "
+                           "it must be \"off\" or inherited", &clcf->name);
+        return NGX_CONF_ERROR;
+    }
 
     ngx_conf_merge_uint_value(conf->enable, prev->enable,
                               NGX_HTTP_MSPWH_OFF);
@@ -275,11 +327,14 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->header, prev->header,
                              "X-Webhook-Signature");
 
+    if (ngx_http_mspwh_is_checked(conf)) {
+        mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+        mmcf->counted = 1;
+    }
+
     if (conf->enable != NGX_HTTP_MSPWH_ON || conf->keys != NULL) {
         return NGX_CONF_OK;
     }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (clcf->name.len != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -322,5 +377,5 @@ ngx_http_mspwh_init(ngx_conf_t *cf)
     ngx_http_mspwh_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_mspwh_header_filter;
 
-    return NGX_OK;
+    return ngx_http_mspwh_init_counters(cf);
 }

@@ -26,7 +26,10 @@ typedef enum {
     NGX_HTTP_MSPWH_MALFORMED_SIGNATURE,
     NGX_HTTP_MSPWH_BAD_SIGNATURE,
     NGX_HTTP_MSPWH_MALFORMED_PAYLOAD,
-    NGX_HTTP_MSPWH_NOT_ACCEPTED
+    NGX_HTTP_MSPWH_NOT_ACCEPTED,
+    NGX_HTTP_MSPWH_DUPLICATE,
+    NGX_HTTP_MSPWH_IN_FLIGHT,
+    NGX_HTTP_MSPWH_VERDICTS
 } ngx_http_mspwh_verdict_e;
 
 
@@ -78,6 +81,9 @@ typedef struct {
 
     /* the HMAC of nothing: the same for the same secret */
     u_char                     fingerprint[MSPWH_DIGEST_LENGTH];
+
+    /* where it is counted */
+    ngx_uint_t                 slot;
 } ngx_http_mspwh_key_t;
 
 
@@ -98,7 +104,22 @@ typedef struct {
     size_t                     envelope_size;
 
     ngx_str_t                  header;
+
+    /* a format; not inherited, as the handler is not */
+    ngx_uint_t                 status;
 } ngx_http_mspwh_loc_conf_t;
+
+
+/* mspwh_status answers for itself, whatever it inherits */
+
+#define ngx_http_mspwh_is_checked(mlcf)                                       \
+    ((mlcf)->enable != NGX_HTTP_MSPWH_OFF                                     \
+     && (mlcf)->status == NGX_CONF_UNSET_UINT)
+
+
+/* see ngx_http_mspwh_counters.h */
+
+typedef struct ngx_http_mspwh_main_conf_s  ngx_http_mspwh_main_conf_t;
 
 
 typedef struct {

@@ -24,7 +24,7 @@ ngx_http_mspwh_handler(ngx_http_request_t *r)
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 
-    if (mlcf->enable == NGX_HTTP_MSPWH_OFF) {
+    if (!ngx_http_mspwh_is_checked(mlcf)) {
         return NGX_DECLINED;
     }
 

@@ -1,5 +1,5 @@
 
-#include "ngx_http_mspwh_module.h"
+#include "ngx_http_mspwh_counters.h"
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -193,7 +193,9 @@ ngx_http_mspwh_add_key(ngx_conf_t *cf, ngx_command_t *cmd,
     if (mlcf->keys == NGX_CONF_UNSET_PTR) {
         mlcf->keys = ngx_array_create(cf->pool, 2,
                                       sizeof(ngx_http_mspwh_key_t));
-        if (mlcf->keys == NULL) {
+        if (mlcf->keys == NULL
+            || ngx_http_mspwh_count_keys(cf, mlcf->keys) != NGX_OK)
+        {
             return NGX_CONF_ERROR;
         }
     }

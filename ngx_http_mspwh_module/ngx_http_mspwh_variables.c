@@ -35,7 +35,9 @@ ngx_str_t  ngx_http_mspwh_verdicts[] = {
     ngx_string("malformed_signature"),
     ngx_string("bad_signature"),
     ngx_string("malformed_payload"),
-    ngx_string("not_accepted")
+    ngx_string("not_accepted"),
+    ngx_string("duplicate"),
+    ngx_string("in_flight")
 };
 
 

@@ -23,6 +23,8 @@ our @EXPORT = qw(
     master_pid workers run tls_files VARS SECRET TIMEOUT
 );
 
+our $Workers = 2;
+
 use constant SECRET  => 'correct horse battery staple';
 use constant TIMEOUT => 10;
 
@@ -94,7 +96,7 @@ sub write_conf {
 $load
 $user
 daemon off;
-worker_processes 2;
+worker_processes $Workers;
 pid $dir/nginx.pid;
 error_log $dir/error.log warn;
 worker_shutdown_timeout 5s;
@@ -165,7 +167,7 @@ sub reload {
     my %old = map { $_ => 1 } workers();
     kill HUP => $master;
     for (1 .. 400) {
-        return 1 if grep({ !$old{$_} } workers()) >= 2;
+        return 1 if grep({ !$old{$_} } workers()) >= $Workers;
         sleep 0.025;
     }
     return 0;

@@ -1,0 +1,44 @@
+package MspwhMetrics;
+
+# Reads mspwh_status.
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use JSON::PP ();
+use Time::HiRes qw(sleep);
+use MspwhTest;
+
+our @EXPORT = qw(status_text metrics metrics_when status_json);
+
+sub status_text {
+    my ($accept, $path) = @_;
+    my $r = request(method => 'GET', path => $path // '/status', headers => [Accept => $accept]);
+    die "status: $r->{status}\n" if $r->{status} != 200;
+    return $r->{body};
+}
+
+# Values by name and labels, as written.
+sub metrics {
+    return { map { /^(mspwh_\S+) (\d+)$/ ? ($1 => $2) : die "not a sample: $_\n" }
+        grep { !/^#/ } split /\n/, status_text('text/plain', @_) };
+}
+
+# A request is counted after its answer: wait until the sum of all is right.
+sub metrics_when {
+    my ($total, @path) = @_;
+    my $m;
+    for (1 .. 200) {
+        $m = metrics(@path);
+        my $sum = 0;
+        $sum += $m->{$_} for grep { /^mspwh_requests_(?:without_verdict_)?total/ } keys %$m;
+        last if $sum >= $total;
+        sleep 0.05;
+    }
+    return $m;
+}
+
+sub status_json { JSON::PP->new->decode(status_text('application/json', @_)) }
+
+1;
