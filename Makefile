@@ -54,7 +54,8 @@ run: deps
 stop:
 	demo/stop
 
-test: deps
+test:
+	tools/install-deps test
 	$(MAKE) all
 	$(MAKE) -C t/unit check
 	$(MAKE) integration
