@@ -21,11 +21,13 @@ sub run {
             $result{$setting}{$size} = one_case($o, $setting, $size, \@peers);
         }
     }
+    my @by_connections = $o->{whole} ? by_connections($o, @peers) : ();
     stop_peer($_) for @peers;
     for my $setting (qw(memory file)) {
         print_setting($o, $setting, $result{$setting});
         push @tsv, tsv_rows($o, $setting, $result{$setting});
     }
+    print_connections(@by_connections) if @by_connections;
     tsv("$o->{dir}/cpu.tsv",
         ['setting', 'bytes', 'what', 'median_ns', 'q1_ns', 'q3_ns', 'rounds'], @tsv);
 }
@@ -35,6 +37,22 @@ sub warm_up {
     my ($o, @peers) = @_;
     my $file = write_request("$o->{dir}/good", event(1024));
     client('-c', $o->{connections}, '-t', 2 * $o->{slice}, $_->{port}{memory}, $file) for @peers;
+}
+
+# 1 KB again: with one connection the worker sleeps between any two events and
+# pays for waking up; with sixteen it never does.
+sub by_connections {
+    my ($o, @peers) = @_;
+    @peers = grep { $_->{name} =~ /^(?:plain|mspwh|haproxy)$/ } @peers;
+    return map { [$_, one_case({ %$o, connections => $_ }, 'memory', 1024, [@peers])] } 1, 4, 16;
+}
+
+sub print_connections {
+    my @names = qw(plain mspwh haproxy);
+    print "1 KB over so many connections, each with one request at a time:\n\n";
+    table(['connections', @names, 'module / plain'],
+        map { my ($n, $case) = @$_; [$n, map({ cell($case->{$_}) } @names),
+            relation($case, 'mspwh')] } @_);
 }
 
 # { name => [ns of each round] or what happened instead; floor => [...] }

@@ -23,7 +23,7 @@ sub run {
     my @peers = map { start_peer($_) } qw(plain mspwh);
     my $small = write_request("$o->{dir}/small", event(1 << 10));
     my $large = write_request("$o->{dir}/large", event(10 << 20));
-    my ($rounds, $seconds) = $o->{quick} ? (3, 0.8) : (7, 2.5);
+    my ($rounds, $seconds) = $o->{quick} ? (3, 0.6) : (7, 2.5);
     my (@rows, @tsv);
     for my $setting (qw(memory file)) {
         for my $load (@loads) {
