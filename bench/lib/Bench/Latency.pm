@@ -9,7 +9,8 @@ use Time::HiRes qw(sleep);
 
 use Bench::Event qw(event write_request);
 use Bench::Report qw(median spread duration table tsv progress);
-use Bench::Server qw(start_peer stop_peer client start_client stop_client);
+use Bench::Server qw(start_upstream stop_upstream start_peer stop_peer client
+    start_client stop_client);
 
 use constant STREAMS  => 4;
 use constant INTERVAL => 3000;
@@ -20,6 +21,7 @@ my %title = (memory => 'body in memory', file => '16k buffer');
 
 sub run {
     my $o = shift;
+    start_upstream();
     my @peers = map { start_peer($_) } qw(plain mspwh);
     my $small = write_request("$o->{dir}/small", event(1 << 10));
     my $large = write_request("$o->{dir}/large", event(10 << 20));
@@ -41,6 +43,7 @@ sub run {
     }
     progress();
     stop_peer($_) for @peers;
+    stop_upstream();
     unlink $small, $large;
     print "### Latency of a 1 KB event beside four streams of 10 MB events\n\nThe streams send ",
         $loads[0][1] >> 20, " MB/s each (paced), or as fast as they can (unpaced: the worker is ",

@@ -7,13 +7,15 @@ use warnings;
 
 use Bench::Event qw(event write_request);
 use Bench::Report qw(median table tsv progress);
-use Bench::Server qw(start_peer stop_peer client peak_rss);
+use Bench::Server qw(start_upstream stop_upstream start_peer stop_peer client
+    peak_rss);
 
 use constant CONNECTIONS => 32;
 use constant RATE        => 5 << 20;
 
 sub run {
     my $o = shift;
+    start_upstream();
     my $file = write_request("$o->{dir}/large", event(10 << 20));
     my $rounds = $o->{quick} ? 1 : 5;
     my %got;
@@ -30,6 +32,7 @@ sub run {
         }
     }
     progress();
+    stop_upstream();
     unlink $file;
     show($o, $rounds, \%got);
 }

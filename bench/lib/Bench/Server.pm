@@ -11,12 +11,12 @@ use MIME::Base64 qw(encode_base64);
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep);
 
-use Bench::Event qw(SECRET);
+use Bench::Event qw(SECRET event write_request);
 
-our @EXPORT_OK = qw(setup pinned start_backend upstream_counts start_peer stop_peer client
-    start_client stop_client cost enough peak_rss);
+our @EXPORT_OK = qw(setup pinned start_upstream stop_upstream start_peer stop_peer client
+    start_client stop_client settle_memory cost enough peak_rss);
 
-my ($root, $dir, $nginx, $module, $backend_port);
+my ($root, $dir, $nginx, $module, $upstream_port, $upstream);
 my ($server_core, $load_core) = cores();
 my $owner = $$;
 my (%pids, %taken);
@@ -33,6 +33,7 @@ sub setup {
     my %o = @_;
     ($root, $dir, $nginx, $module) = @o{qw(root dir nginx module)};
     write_file("$dir/secret", SECRET);
+    $upstream_port = free_port();
     return ($server_core, $load_core);
 }
 
@@ -88,23 +89,16 @@ sub wait_for_port {
     die "a server did not start: " . slurp($log) . "\n";
 }
 
-sub start_backend {
-    $backend_port = free_port();
-    my $log = "$dir/backend.log";
-    my $pid = spawn($log, pinned(load => "$dir/backend", $backend_port));
-    wait_for_port($pid, $backend_port, $log);
-    return $backend_port;
+# Without it, client() is the upstream as well.
+sub start_upstream {
+    my $log = "$dir/upstream.log";
+    $upstream = spawn($log, pinned(load => "$dir/load", '-b', $upstream_port));
+    wait_for_port($upstream, $upstream_port, $log);
 }
 
-# How many connections and requests the upstream has seen.
-sub upstream_counts {
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $backend_port, Timeout => 5)
-        or die "upstream: $!\n";
-    print $s "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    while (defined(my $line = <$s>)) {
-        return ($1, $2) if $line =~ /^X-Backend: (\d+) (\d+)/;
-    }
-    die "the upstream does not answer\n";
+sub stop_upstream {
+    end_process($upstream);
+    undef $upstream;
 }
 
 sub configure {
@@ -124,7 +118,7 @@ sub start_peer {
     my %words = (
         USER => $> == 0 ? 'user root;' : '', MODULE => $module, SECRET => "$dir/secret",
         SECRET_TEXT => SECRET, SECRET_BASE64 => encode_base64(SECRET, ''),
-        BACKEND => $backend_port, MEMORY => $peer->{port}{memory},
+        UPSTREAM => $upstream_port, MEMORY => $peer->{port}{memory},
         FILE => $peer->{port}{file}, PEERS => "$root/bench/peers", HOME => $home,
     );
     my $start = __PACKAGE__->can("start_$name") // \&start_nginx;
@@ -169,7 +163,7 @@ sub start_node {
     $peer->{receiver} = $pid;
     wait_for_port($pid, $port, $log);
     $peer->{pids} = [$pid];
-    start_nginx($peer, { %$words, BACKEND => $port }, 'plain.conf');
+    start_nginx($peer, { %$words, UPSTREAM => $port }, 'plain.conf');
 }
 
 sub stop_peer {
@@ -212,7 +206,8 @@ sub peak_rss {
 # Runs the load generator to its end; returns what it has reported.
 sub client {
     my @arguments = @_;
-    open my $out, '-|', pinned(load => "$dir/client", @arguments) or die "client: $!\n";
+    unshift @arguments, '-b', $upstream_port if !$upstream;
+    open my $out, '-|', pinned(load => "$dir/load", @arguments) or die "load: $!\n";
     my %report = map { split } <$out>;
     close $out or die "the load generator failed\n";
     return \%report;
@@ -223,7 +218,7 @@ sub start_client {
     my @arguments = @_;
     my $file = "$dir/client.out";
     unlink $file;
-    return { pid => spawn($file, pinned(load => 'nice', "$dir/client", @arguments)),
+    return { pid => spawn($file, pinned(load => 'nice', "$dir/load", @arguments)),
         file => $file };
 }
 
@@ -231,6 +226,15 @@ sub stop_client {
     my $client = shift;
     end_process($client->{pid});
     return { map { split } split /\n/, slurp($client->{file}) };
+}
+
+# glibc gives memory back to the system after each body, or keeps it, by the
+# largest one that it has seen freed: let that be the same for all.
+sub settle_memory {
+    my @peers = @_;
+    my $file = write_request("$dir/settle", event(24 << 20));
+    client('-n', 2, '-t', 10, $_->{port}{memory}, $file) for @peers;
+    unlink $file;
 }
 
 # What "count" requests cost a peer: the report with "cpu", in ns a request.
@@ -245,10 +249,14 @@ sub cost {
     return $r;
 }
 
-# How many requests take about so many seconds.
+# How many requests take about so many seconds; sees that a proxy keeps its
+# connections to the upstream.
 sub enough {
-    my ($port, $file, $seconds, $connections) = @_;
+    my ($peer, $port, $file, $seconds, $connections) = @_;
     my $r = client('-c', $connections, '-n', 1_000_000, '-t', $seconds / 2, $port, $file);
+    die "$peer->{name}: no keepalive to the upstream: $r->{upstream_requests} requests came over ",
+        "$r->{upstream_connections} connections\n"
+        if !$upstream and $r->{upstream_connections} > 2 * $connections + $r->{upstream_requests} / 100;
     my $n = int $r->{requests} * $seconds * 1e9 / $r->{elapsed};
     return $n < 2 * $connections ? 2 * $connections : $n;
 }

@@ -9,7 +9,7 @@ use warnings;
 use Bench::Document qw(document);
 use Bench::Event qw(write_request);
 use Bench::Report qw(median spread duration size_name table tsv progress);
-use Bench::Server qw(start_peer stop_peer cost enough);
+use Bench::Server qw(start_peer stop_peer settle_memory cost enough);
 
 my @sizes = map { $_ << 10 } 1, 16, 64, 256, 1024, 4096, 10240, 32768, 102400;
 my @shapes = (
@@ -23,6 +23,7 @@ my $benign = 'base64';
 sub run {
     my $o = shift;
     my %peer = map { $_ => start_peer($_) } qw(plain mspwh);
+    settle_memory(values %peer);
     my @cases = cases($o);
     prepare($o, \%peer, $_) for @cases;
     my $rounds = $o->{quick} ? 3 : 7;
@@ -67,8 +68,8 @@ sub prepare {
     write_request($case->{file}, $body, path => $case->{path}, chunk => $case->{chunk});
     $case->{bytes} = length $body;
     $case->{connections} = $case->{size} >= 16 << 20 ? 1 : 4;
-    $case->{count} = enough($peer->{ $case->{peer} }{port}{memory}, $case->{file},
-        $o->{quick} ? 0.08 : 0.25, $case->{connections});
+    $case->{count} = enough($peer->{ $case->{peer} }, $peer->{ $case->{peer} }{port}{memory},
+        $case->{file}, $o->{quick} ? 0.08 : 0.25, $case->{connections});
 }
 
 sub measure {

@@ -3,8 +3,7 @@
  * The upstream behind every peer: reads a request to its end, without looking
  * at the body, and answers 200.  nginx's "return 200" would answer before the
  * body is there, and a proxy then drops the connection and what it has not
- * sent yet.  The answer's headers tell how many connections and requests
- * there have been.
+ * sent yet.
  */
 
 
@@ -21,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "upstream.h"
+
 
 #define HEAD   16384
 #define DRAIN  (1 << 20)
@@ -34,13 +35,15 @@ typedef struct {
 } connection_t;
 
 
-static unsigned long long  connections, requests, bytes;
+long        upstream_connections, upstream_requests;
+
+static int  epoll, listener;
 
 
 static void
 fail(const char *what)
 {
-    fprintf(stderr, "backend: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, "upstream: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
@@ -70,7 +73,7 @@ listen_on(int port)
 
 
 static void
-accept_connection(int epoll, int listener)
+accept_connection(void)
 {
     int                 one = 1;
     connection_t       *c;
@@ -100,23 +103,20 @@ accept_connection(int epoll, int listener)
         fail("epoll_ctl");
     }
 
-    connections++;
+    upstream_connections++;
 }
 
 
 static void
 answer(connection_t *c)
 {
-    int   n;
-    char  text[256];
+    static const char  text[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-    requests++;
-    n = snprintf(text, sizeof(text),
-                 "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
-                 "X-Backend: %llu %llu %llu\r\n\r\n",
-                 connections, requests, bytes);
+    upstream_requests++;
 
-    if (send(c->fd, text, n, MSG_NOSIGNAL) != n) {
+    if (send(c->fd, text, sizeof(text) - 1, MSG_NOSIGNAL)
+        != (ssize_t) sizeof(text) - 1)
+    {
         shutdown(c->fd, SHUT_RDWR);
     }
 
@@ -144,7 +144,6 @@ parse_head(connection_t *c)
     }
 
     c->body = c->head + c->length - (end + 4);
-    bytes += c->body;
     end[2] = '\0';
     value = strcasestr(c->head, "\r\ncontent-length:");
     c->body = (value ? atoll(value + 17) : 0) - c->body;
@@ -174,7 +173,6 @@ receive(connection_t *c)
 
     if (c->body > 0) {
         c->body -= n;
-        bytes += n;
 
     } else {
         c->length += n;
@@ -185,38 +183,38 @@ receive(connection_t *c)
 }
 
 
-int
-main(int argc, char *argv[])
+void
+upstream_open(int port)
 {
-    int                 i, n, epoll, listener;
-    struct epoll_event  events[64];
+    struct epoll_event  event;
 
-    if (argc != 2) {
-        fprintf(stderr, "usage: backend port\n");
-        return 2;
-    }
-
-    listener = listen_on(atoi(argv[1]));
+    listener = listen_on(port);
     epoll = epoll_create1(0);
-    events[0].events = EPOLLIN;
-    events[0].data.ptr = NULL;
+    event.events = EPOLLIN;
+    event.data.ptr = NULL;
 
     if (epoll == -1
-        || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &events[0]) == -1)
+        || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) == -1)
     {
         fail("epoll");
     }
+}
 
-    for ( ;; ) {
-        n = epoll_wait(epoll, events, 64, -1);
 
-        for (i = 0; i < n; i++) {
-            if (events[i].data.ptr == NULL) {
-                accept_connection(epoll, listener);
+void
+upstream_run(int timeout)
+{
+    int                 i, n;
+    struct epoll_event  events[64];
 
-            } else if (receive(events[i].data.ptr)) {
-                answer(events[i].data.ptr);
-            }
+    n = epoll_wait(epoll, events, 64, timeout);
+
+    for (i = 0; i < n; i++) {
+        if (events[i].data.ptr == NULL) {
+            accept_connection();
+
+        } else if (receive(events[i].data.ptr)) {
+            answer(events[i].data.ptr);
         }
     }
 }

@@ -2,6 +2,11 @@
 /*
  * Sends the same request, a file that holds its head and its body, again and
  * again over keepalive connections, and reports statuses and latencies.
+ *
+ * With -b it is the upstream as well, in the same loop, and never sleeps: a
+ * server that writes to a core that sleeps pays for waking it up, so that the
+ * CPU time of a server would depend on how busy the other core is.  With -b
+ * alone it is only the upstream.
  */
 
 
@@ -23,6 +28,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "upstream.h"
 
 
 #define CONNECTIONS  64
@@ -54,6 +61,7 @@ static struct {
     double     rate;            /* bytes per second and connection, or 0 */
     int64_t    interval;        /* between the starts of two requests */
     int        port;
+    int        upstream;        /* its port, or 0 */
     char      *request;
     size_t     size;
 } options = { .connections = 1, .seconds = 60 };
@@ -80,7 +88,7 @@ now(void)
 static void
 fail(const char *what)
 {
-    fprintf(stderr, "client: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
@@ -337,6 +345,11 @@ run(void)
             fds[i].fd = connections[i].fd;
         }
 
+        if (options.upstream) {
+            upstream_run(0);
+            timeout = 0;
+        }
+
         ts.tv_sec = timeout / SECOND;
         ts.tv_nsec = timeout % SECOND;
 
@@ -374,6 +387,9 @@ report(int64_t elapsed)
 
     printf("requests %ld\nerrors %ld\nconnects %ld\nsent %lld\nelapsed %lld\n",
            finished, errors, connects, sent, (long long) elapsed);
+
+    printf("upstream_connections %ld\nupstream_requests %ld\n",
+           upstream_connections, upstream_requests);
 
     for (i = 0; i < 600; i++) {
         if (statuses[i]) {
@@ -415,34 +431,56 @@ load_request(const char *name)
 }
 
 
-int
-main(int argc, char *argv[])
+static int
+parse_options(int argc, char *argv[])
 {
-    int      option;
-    long     i;
-    int64_t  start;
+    int  option;
 
-    while ((option = getopt(argc, argv, "c:n:t:r:i:")) != -1) {
+    while ((option = getopt(argc, argv, "b:c:n:t:r:i:")) != -1) {
         switch (option) {
+        case 'b': options.upstream = atoi(optarg); break;
         case 'c': options.connections = atol(optarg); break;
         case 'n': options.requests = atol(optarg); break;
         case 't': options.seconds = atof(optarg); break;
         case 'r': options.rate = atof(optarg); break;
         case 'i': options.interval = atol(optarg) * 1000LL; break;
-        default: argc = 0;
+        default: return 0;
         }
     }
 
-    if (argc - optind != 2 || options.connections < 1
-        || options.connections > CONNECTIONS)
-    {
-        fprintf(stderr, "usage: client [-c connections] [-n requests] "
-                        "[-t seconds] [-r bytes/s] [-i usec] port file\n");
+    if (argc - optind == 2) {
+        options.port = atoi(argv[optind]);
+        load_request(argv[optind + 1]);
+
+    } else if (argc != optind || options.upstream == 0) {
+        return 0;
+    }
+
+    return options.connections > 0 && options.connections <= CONNECTIONS;
+}
+
+
+int
+main(int argc, char *argv[])
+{
+    long     i;
+    int64_t  start;
+
+    if (!parse_options(argc, argv)) {
+        fprintf(stderr, "usage: load [-b upstream-port] [-c connections] "
+                        "[-n requests] [-t seconds]\n"
+                        "            [-r bytes/s] [-i usec] [port file]\n");
         return 2;
     }
 
-    options.port = atoi(argv[optind]);
-    load_request(argv[optind + 1]);
+    if (options.upstream) {
+        upstream_open(options.upstream);
+    }
+
+    while (options.port == 0) {
+        upstream_run(-1);
+    }
+
     signal(SIGTERM, on_signal);
 
     for (i = 0; i < options.connections; i++) {
