@@ -1,0 +1,42 @@
+# Every configuration in the documentation is one that nginx takes, links lead somewhere.
+
+use strict;
+use warnings;
+use Test::More;
+use MspwhDocs;
+use MspwhTest;
+
+my $nginx = $ENV{MSPWH_NGINX} || '/usr/sbin/nginx';
+
+for my $block (blocks()) {
+    my $where = "$block->{page}:$block->{line}";
+    if (defined $block->{unchecked}) {
+        pass("$where is not checked: $block->{unchecked}");
+        next;
+    }
+    my $conf = write_file('docs.conf', whole($block->{text}));
+    my ($rc, $text) = run($nginx, '-t', '-q', '-p', dir(), '-e', 'error.log', '-c', $conf);
+    is_deeply([$rc, $text], [0, ''], "$where, $block->{heading}: nginx takes it without a word");
+}
+
+for my $page (pages()) {
+    my $text = page_text($page);
+    for (grep { !/^nginx/ } $text =~ /^```(.*?)^```/msg) {
+        unlike($_, qr/^\s*mspwh\w*\s[^\n]*;\s*$/m, "$page: no configuration hides in a block of another kind");
+    }
+
+    my $prose = $text =~ s/^```.*?^```//msgr;
+    for my $link ($prose =~ /\]\(([^)\s]+)\)/g) {
+        next if $link =~ /^https?:/;
+        my ($file, $anchor) = $link =~ /^([^#]*)(?:#(.*))?$/;
+        my $target = $file eq '' ? $page : $page =~ m{^docs/} ? "docs/$file" : $file;
+        1 while $target =~ s{[^/]+/\.\./}{};
+        my $there = eval { page_text($target) };
+        ok(defined $there, "$page: $link leads to a file") or next;
+        next if !defined $anchor;
+        my @anchors = map { lc s/[^\w -]//gr =~ s/ /-/gr } $there =~ /^#+ (.*)/mg;
+        ok(scalar(grep { $_ eq $anchor } @anchors), "$page: $link leads to a heading");
+    }
+}
+
+done_testing();
