@@ -1,0 +1,212 @@
+# The recipes of docs/routing.md do what they say, with the very text of the page.
+
+use strict;
+use warnings;
+use Digest::SHA qw(hmac_sha256_hex sha256_hex);
+use POSIX qw(_exit);
+use Test::More;
+use MspwhDocs;
+use MspwhTest;
+
+my $name = 'X-Webhook-Signature';
+my %tested;
+
+# Before the backends start, each recipe is read, which opens their addresses.
+my %conf = map { $_->{heading} => ready(http_part($_->{text})) } blocks('docs/routing.md');
+
+# A server that takes a request and closes the connection without an answer.
+my $silent = 0;
+sub silent_server {
+    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 8) or die "no port: $!";
+    my $port = $socket->sockport;
+    my $log = write_file('silent.log', '');
+    my $parent = $$;
+    $silent = fork // die "fork: $!";
+    return $port if $silent;
+    while (getppid() == $parent) {
+        my $client = IO::Select->new($socket)->can_read(1) ? $socket->accept : next;
+        IO::Select->new($client)->can_read(5);
+        $client->sysread(my $bytes, 65536);
+        open my $fh, '>>', $log;
+        syswrite $fh, ($bytes =~ /^Idempotency-Key: (\S+)/m)[0] . "\n";
+        close $client;
+    }
+    _exit(0);
+}
+sub silent_saw { open my $fh, '<', dir() . '/silent.log' or die; return map { s/\n//r } <$fh> }
+END { kill KILL => $silent if $silent }
+
+sub event {
+    my ($type, $ticket, $entity) = @_;
+    $ticket //= 48213;
+    $entity //= $type =~ /ticket\.\w+$/ ? $ticket : 90817;
+    return qq({"eventType":"$type","entityId":$entity,"TicketId":$ticket,"AdditionalFields":[{"Name":"Site","Value":"Warehouse 2"}]});
+}
+
+sub begin {
+    my ($heading, $change) = @_;
+    $tested{$heading} = 1;
+    my $conf = $conf{$heading} // die "no recipe \"$heading\"";
+    $conf = $change->($conf) if $change;
+    start_http($conf);
+    clear_records();
+}
+
+# A signed POST with the secret of the named file; options for request() may follow.
+sub deliver {
+    my ($path, $body, $file, @headers) = @_;
+    my $secret = secret_of($file // 'webhook.secret');
+    return post($path, $body, $name => sign($secret, $body), @headers)->{status};
+}
+
+sub seen { my @r = records(); clear_records(); return @r }
+
+sub arrives {
+    my ($what, $path, $body, $backend, $uri, @more) = @_;
+    is(deliver($path, $body, @more), 200, "$what: accepted");
+    my @r = seen();
+    is_deeply([map { [@$_{qw(backend uri sha256)}] } @r], [[$backend, $uri, sha256_hex($body)]], "$what: arrives at $backend$uri");
+    return $r[0]{header};
+}
+
+sub refused {
+    my ($what, $path, $body, $file, @headers) = @_;
+    is(deliver($path, $body, $file, @headers), 401, "$what: refused");
+    is(scalar(seen()), 0, "$what: arrives nowhere");
+}
+
+my ($a, $b) = ('127.0.0.1:8081', '127.0.0.1:8082');
+
+begin('To upstreams');
+for (['ticket.created', $a], ['ticket.note.added', $b], ['ticket.response.updated', $b], ['ticket.attachment.deleted', $a], ['ticket.merged', $a]) {
+    arrives("to upstreams, $_->[0]", '/webhook', event($_->[0]), $_->[1], '/webhook');
+}
+is(deliver('/webhook', event('ticket.created') =~ s/"Value":"/$& . 'x' x 2_000_000/er), 200, 'to upstreams: 2 MB pass');
+seen();
+refused('to upstreams, another secret', '/webhook', event('ticket.created'), 'another');
+stop();
+
+begin('To paths');
+arrives('to paths, a note', '/webhook?a=b', event('ticket.note.added'), $a, '/events/note/added?ticket=48213');
+arrives('to paths, a ticket', '/webhook', event('Ticket deleted'), $a, '/events/ticket/deleted?ticket=48213');
+arrives('to paths, unknown', '/webhook', event('ticket.merged'), $a, '/events/ticket/unknown?ticket=48213');
+stop();
+
+begin('To different hosts');
+for (['ticket.created', 'tickets.example.com'], ['ticket.note.added', 'notes.example.net'],
+    ['ticket.response.added', 'notes.example.net'], ['ticket.attachment.added', 'files.example.org']) {
+    my $header = arrives("to hosts, $_->[0]", '/webhook', event($_->[0]), $_->[1], '/hooks/mspmanager');
+    is($header->{host}, MspwhDocs::backend($_->[1]), '... with its name as Host');
+}
+stop();
+
+begin('Tell the service what is known');
+{
+    my $body = event('Ticket note added');
+    my $header = arrives('headers', '/webhook', $body, $a, '/webhook', undef, 'X-Ticket-Id' => 'forged');
+    is_deeply([@$header{qw(x-event-type x-entity-id x-ticket-id idempotency-key)}],
+        ['ticket.note.added', 90817, 48213, hmac_sha256_hex($body, secret_of('webhook.secret'))], 'headers: type, ids, key');
+}
+stop();
+
+begin('Two webhooks, two secrets');
+arrives('two webhooks, tickets', '/webhook/tickets', event('ticket.created'), $a, '/webhook/tickets', 'tickets.secret');
+arrives('two webhooks, notes', '/webhook/notes', event('ticket.note.added'), $b, '/webhook/notes', 'notes.secret');
+refused('two webhooks, the other secret', '/webhook/tickets', event('ticket.created'), 'notes.secret');
+stop();
+
+begin('Several tenants by host');
+for (['acme', $a, 'globex'], ['globex', $b, 'acme']) {
+    my ($tenant, $backend, $other) = @$_;
+    my $body = event('ticket.created');
+    for ([$tenant, 200, [$backend]], [$other, 401, []]) {
+        my ($secret, $status, $where) = @$_;
+        my $c = connection();
+        send_bytes($c, request_bytes(path => '/webhook', body => $body,
+            headers => [$name => sign(secret_of("$secret.secret"), $body)]) =~ s/Host: localhost/Host: $tenant.hooks.example.com/r);
+        is(read_response($c)->{status}, $status, "tenant $tenant, secret of $secret: $status");
+        is_deeply([map { $_->{backend} } seen()], $where, '... at its own service, or nowhere');
+    }
+}
+is(deliver('/webhook', event('ticket.created'), 'acme.secret'), 404, 'no tenant: refused');
+is(scalar(seen()), 0, '... arrives nowhere');
+stop();
+
+begin('A canary');
+{
+    my %at;
+    for my $ticket (1 .. 150) {
+        deliver('/webhook', event($_, $ticket)) for 'ticket.created', 'ticket.note.added';
+    }
+    my @r = seen();
+    is(scalar(@r), 300, 'canary: all arrive');
+    $at{$_->{backend}}++ for @r;
+    is($at{$a} % 2, 0, 'canary: tickets stay whole');
+    my %where;
+    # of one ticket, one after another
+    $where{int($_ / 2)}{ $r[$_]{backend} } = 1 for 0 .. $#r;
+    is(scalar(grep { keys %$_ > 1 } values %where), 0, 'canary: all of one ticket at one version');
+    cmp_ok($at{$b} // 0, '>', 5, 'canary: some at the new one');
+    cmp_ok($at{$b} // 0, '<', 75, 'canary: not too many');
+}
+stop();
+
+{
+    my $heading = 'Two backends, one standing in for the other';
+    my $first = MspwhDocs::backend($a);
+    my $dead = port('dead');
+    my $mute = silent_server();
+    my $body = event('ticket.created');
+    my $key = hmac_sha256_hex($body, secret_of('webhook.secret'));
+
+    begin($heading);
+    arrives('two backends', '/webhook', $body, $a, '/webhook');
+    stop();
+
+    begin($heading, sub { $_[0] =~ s/\Q$first/127.0.0.1:$dead/r });
+    arrives('two backends, none listens at the first', '/webhook', $body, $b, '/webhook');
+    stop();
+
+    begin($heading, sub { $_[0] =~ s/\Q$first/127.0.0.1:$mute/r });
+    my $header = arrives('two backends, the first goes away', '/webhook', $body, $b, '/webhook');
+    is_deeply([silent_saw(), $header->{'idempotency-key'}], [$key, $key], '... after both had it, under one key');
+    stop();
+
+    begin($heading, sub { $_[0] =~ s/\Q$first/127.0.0.1:$mute/r =~ s/ non_idempotent//r });
+    is(deliver('/webhook', $body), 502, 'without non_idempotent, the first goes away: 502');
+    is(scalar(seen()), 0, '... and the second does not get it');
+    stop();
+
+    begin($heading, sub { $_[0] =~ s/\Q$first/127.0.0.1:$dead/r =~ s/ non_idempotent//r });
+    arrives('without non_idempotent, none listens at the first', '/webhook', $body, $b, '/webhook');
+    stop();
+}
+
+begin('A copy to a second place');
+{
+    my $body = event('ticket.note.added');
+    is(deliver('/webhook', $body), 200, 'copy: accepted');
+    for (1 .. 40) { last if records() >= 2; select undef, undef, undef, 0.05 }
+    is_deeply([sort map { "$_->{backend} $_->{uri} $_->{sha256}" } seen()],
+        [map { "$_ /webhook " . sha256_hex($body) } $a, $b], 'copy: arrives at both');
+    refused('copy, another secret', '/webhook', $body, 'another');
+}
+stop();
+
+begin('Keep what is refused');
+{
+    my $body = event('ticket.created');
+    arrives('keep, a good one', '/webhook', $body, $a, '/webhook');
+    my $header = arrives('keep, a forged one', '/webhook', $body, $b, '/webhook', 'another');
+    is($header->{'x-verdict'}, 'bad_signature', '... with its verdict');
+    is(post('/webhook', $body)->{status}, 200, 'keep, an unsigned one: answered by the keeper');
+    is_deeply([map { [$_->{backend}, $_->{header}{'x-verdict'}, $_->{sha256}] } seen()],
+        [[$b, 'no_signature', sha256_hex($body)]], '... which has its verdict and body');
+    $header = arrives('keep, not an event', '/webhook', '{}', $b, '/webhook');
+    is($header->{'x-verdict'}, 'malformed_payload', '... with its verdict');
+}
+stop();
+
+is_deeply([sort keys %tested], [sort keys %conf], 'every recipe of the page has been run');
+
+done_testing();
