@@ -1,0 +1,58 @@
+# Every line that the module can log is explained in the documentation.
+
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Basename qw(basename dirname);
+use Test::More;
+use MspwhDocs;
+
+my $sources = abs_path(dirname(__FILE__) . '/../ngx_http_mspwh_module');
+my $docs = plain(page_text('docs/troubleshooting.md'));
+
+sub plain { $_[0] =~ s/[`\\]//gr =~ s/\s+/ /gr }
+sub literals { join '', $_[0] =~ /"((?:[^"\\]|\\.)*)"/g }
+
+# A message as the page has it: "..." for each part that changes, and nothing of
+# what follows the directive's name.
+sub shown {
+    my $text = plain($_[0]);
+    $text =~ s/%(?:ui|uL|[a-zA-Z])/.../g;
+    $text =~ s/ in "\.\.\." directive.*//;
+    $text =~ s/[ .:]+$//;
+    return $text;
+}
+
+my %messages;
+for my $file (glob "$sources/*.c") {
+    open my $fh, '<', $file or die "$file: $!";
+    my $text = do { local $/; <$fh> };
+    $text =~ s{/\*.*?\*/}{}gs;
+    $text =~ s/ngx_(open|close)_file_n/"$1()"/g;
+    $text =~ s/ngx_fd_info_n/"fstat()"/g;
+    my $name = basename($file);
+    while ($text =~ /\bngx_(?:conf_)?log_error\s*\((.*?)\)\s*;/gs) {
+        my $call = $1;
+        my $words = literals($call);
+        push @{ $messages{$name} }, $words if $words =~ /\w{3}/;
+    }
+    # the tables of reasons, and reasons chosen one by one
+    while ($text =~ /_(?:errors|strerrors|reasons)\s*\[[^\]]*\]\s*=\s*\{(.*?)\n\};/gs) {
+        my $table = $1 =~ s/ngx_string\s*\(.*?\)//gsr;
+        push @{ $messages{$name} }, grep { !/^no (?:error|reason|memory)$/ } $table =~ /"((?:[^"\\]|\\.)*)"/g;
+    }
+    push @{ $messages{$name} }, $1 while $text =~ /\breason\s*=\s*"([^"]+)"/g;
+}
+
+cmp_ok(scalar(map { @$_ } values %messages), '>=', 45, 'the messages are found');
+for my $file (sort keys %messages) {
+    my %seen;
+    for my $message (grep { !$seen{$_}++ } @{ $messages{$file} }) {
+        # the form that all rejections have; their reasons are looked for by themselves
+        next if $message =~ /^mspwh: %V: %s/;
+        my $shown = shown($message);
+        ok(length $shown >= 8 && index($docs, $shown) >= 0, "$file: docs/troubleshooting.md has: $shown");
+    }
+}
+
+done_testing();
