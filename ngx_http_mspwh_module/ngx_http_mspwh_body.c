@@ -3,6 +3,7 @@
 
 
 #define NGX_HTTP_MSPWH_FILE_BUFFER  65536
+#define NGX_HTTP_MSPWH_PIECE        16384
 
 
 static ngx_int_t ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data,
@@ -67,18 +68,22 @@ ngx_http_mspwh_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 static ngx_int_t
 ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data, size_t len)
 {
-    if (len == 0) {
-        return NGX_OK;
-    }
+    size_t  n;
 
-    if (mspwh_verifier_update(&ctx->verifier, data, len) != 0) {
-        ngx_log_error(NGX_LOG_CRIT, ctx->request->connection->log, 0,
-                      "mspwh: EVP_MAC_update() failed");
-        return NGX_ERROR;
-    }
+    /* a piece at a time, to be still in the cache when it is read again */
 
-    mspwh_scanner_feed(&ctx->scanner, data, len);
-    ctx->size += len;
+    for ( /* void */ ; len > 0; data += n, len -= n) {
+        n = ngx_min(len, NGX_HTTP_MSPWH_PIECE);
+
+        if (mspwh_verifier_update(&ctx->verifier, data, n) != 0) {
+            ngx_log_error(NGX_LOG_CRIT, ctx->request->connection->log, 0,
+                          "mspwh: EVP_MAC_update() failed");
+            return NGX_ERROR;
+        }
+
+        mspwh_scanner_feed(&ctx->scanner, data, n);
+        ctx->size += n;
+    }
 
     return NGX_OK;
 }
