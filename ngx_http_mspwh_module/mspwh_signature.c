@@ -146,6 +146,21 @@ mspwh_verifier_final(mspwh_verifier_t *verifier,
 }
 
 
+int
+mspwh_verifier_reset(mspwh_verifier_t *verifier)
+{
+    unsigned  i;
+
+    for (i = 0; i < verifier->nmacs; i++) {
+        if (EVP_MAC_init(verifier->mac[i], NULL, 0, NULL) != 1) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 void
 mspwh_verifier_cleanup(mspwh_verifier_t *verifier)
 {

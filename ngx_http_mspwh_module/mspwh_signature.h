@@ -61,6 +61,12 @@ int mspwh_verifier_final(mspwh_verifier_t *verifier,
     const unsigned char digest[MSPWH_DIGEST_LENGTH], int *match);
 
 /*
+ * Makes the verifier ready for another body under the same keys, wherever it
+ * was in the one before.  Returns 0, or -1 where OpenSSL fails.
+ */
+int mspwh_verifier_reset(mspwh_verifier_t *verifier);
+
+/*
  * Releases what the verifier holds; may be called again.
  */
 void mspwh_verifier_cleanup(mspwh_verifier_t *verifier);

@@ -21,8 +21,20 @@ ngx_int_t
 ngx_http_mspwh_start(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
-    ngx_uint_t             i;
-    ngx_http_mspwh_key_t  *key;
+    ngx_uint_t              i;
+    ngx_http_mspwh_key_t   *key;
+    ngx_http_mspwh_idle_t  *idle;
+
+    mspwh_scanner_init(&ctx->scanner, mlcf->envelope_size,
+                       mlcf->fields ? &mlcf->fields->scanner : NULL);
+
+    idle = mlcf->idle;
+    ctx->idle = idle;
+
+    if (idle != NULL && idle->nverifiers > 0) {
+        ctx->verifier = idle->verifiers[--idle->nverifiers];
+        return NGX_OK;
+    }
 
     key = mlcf->keys->elts;
 
@@ -34,10 +46,27 @@ ngx_http_mspwh_start(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         }
     }
 
-    mspwh_scanner_init(&ctx->scanner, mlcf->envelope_size,
-                       mlcf->fields ? &mlcf->fields->scanner : NULL);
-
     return NGX_OK;
+}
+
+
+void
+ngx_http_mspwh_release_verifier(ngx_http_mspwh_ctx_t *ctx)
+{
+    ngx_http_mspwh_idle_t  *idle;
+
+    idle = ctx->idle;
+
+    if (idle == NULL || ctx->verifier.nmacs != ctx->keys->nelts
+        || idle->nverifiers == NGX_HTTP_MSPWH_IDLE
+        || mspwh_verifier_reset(&ctx->verifier) != 0)
+    {
+        mspwh_verifier_cleanup(&ctx->verifier);
+        return;
+    }
+
+    idle->verifiers[idle->nverifiers++] = ctx->verifier;
+    ctx->verifier.nmacs = 0;
 }
 
 
@@ -177,7 +206,7 @@ ngx_http_mspwh_finish(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    mspwh_verifier_cleanup(&ctx->verifier);
+    ngx_http_mspwh_release_verifier(ctx);
 
     if (match == -1) {
         ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_MISMATCH);

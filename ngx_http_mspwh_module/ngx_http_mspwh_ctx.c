@@ -84,7 +84,7 @@ ngx_http_mspwh_create_ctx(ngx_http_request_t *r)
 void
 ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx)
 {
-    mspwh_verifier_cleanup(&ctx->verifier);
+    ngx_http_mspwh_release_verifier(ctx);
     mspwh_scanner_cleanup(&ctx->scanner);
     mspwh_event_cleanup(&ctx->event);
 

@@ -285,6 +285,7 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
     conf->enable = NGX_CONF_UNSET_UINT;
     conf->malformed = NGX_CONF_UNSET_UINT;
     conf->keys = NGX_CONF_UNSET_PTR;
+    conf->idle = NGX_CONF_UNSET_PTR;
     conf->fields = NGX_CONF_UNSET_PTR;
     conf->envelope_size = NGX_CONF_UNSET_SIZE;
     conf->status = NGX_CONF_UNSET_UINT;
@@ -321,6 +322,7 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->malformed, prev->malformed,
                               NGX_HTTP_MSPWH_REJECT);
     ngx_conf_merge_ptr_value(conf->keys, prev->keys, NULL);
+    ngx_conf_merge_ptr_value(conf->idle, prev->idle, NULL);
     ngx_conf_merge_ptr_value(conf->fields, prev->fields, NULL);
     ngx_conf_merge_size_value(conf->envelope_size, prev->envelope_size,
                               64 * 1024);

@@ -14,11 +14,17 @@ static char *ngx_http_mspwh_check_secret(ngx_conf_t *cf, ngx_str_t *name,
     ngx_str_t *secret);
 static char *ngx_http_mspwh_add_key(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_mspwh_loc_conf_t *mlcf, ngx_str_t *secret);
+static ngx_int_t ngx_http_mspwh_check_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_array_t *old, ngx_http_mspwh_key_t *key);
 static ngx_int_t ngx_http_mspwh_key_id(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_uint_t position, ngx_str_t *id);
 static ngx_int_t ngx_http_mspwh_set_up_key(ngx_conf_t *cf,
     ngx_http_mspwh_key_t *key, ngx_str_t *secret);
 static void ngx_http_mspwh_key_cleanup(void *data);
+static ngx_int_t ngx_http_mspwh_add_idle(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *mlcf);
+static ngx_uint_t ngx_http_mspwh_can_reset(ngx_http_mspwh_key_t *key);
+static void ngx_http_mspwh_idle_cleanup(void *data);
 
 
 char *
@@ -187,14 +193,15 @@ static char *
 ngx_http_mspwh_add_key(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_mspwh_loc_conf_t *mlcf, ngx_str_t *secret)
 {
-    ngx_uint_t             i, n;
+    ngx_uint_t             n;
     ngx_http_mspwh_key_t   key, *keys;
 
     if (mlcf->keys == NGX_CONF_UNSET_PTR) {
         mlcf->keys = ngx_array_create(cf->pool, 2,
                                       sizeof(ngx_http_mspwh_key_t));
         if (mlcf->keys == NULL
-            || ngx_http_mspwh_count_keys(cf, mlcf->keys) != NGX_OK)
+            || ngx_http_mspwh_count_keys(cf, mlcf->keys) != NGX_OK
+            || ngx_http_mspwh_add_idle(cf, mlcf) != NGX_OK)
         {
             return NGX_CONF_ERROR;
         }
@@ -222,30 +229,8 @@ ngx_http_mspwh_add_key(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    keys = mlcf->keys->elts;
-
-    for (i = 0; i < n; i++) {
-        if (ngx_memcmp(keys[i].fingerprint, key.fingerprint,
-                       MSPWH_DIGEST_LENGTH)
-            == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "repeated secret in \"%V\" directive: "
-                               "\"%V\" and \"%V\" are the same, "
-                               "each must be another",
-                               &cmd->name, &keys[i].id, &key.id);
-            return NGX_CONF_ERROR;
-        }
-
-        if (keys[i].id.len == key.id.len
-            && ngx_strncmp(keys[i].id.data, key.id.data, key.id.len) == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "repeated id \"%V\" in \"%V\" directive, "
-                               "each secret must have another",
-                               &key.id, &cmd->name);
-            return NGX_CONF_ERROR;
-        }
+    if (ngx_http_mspwh_check_key(cf, cmd, mlcf->keys, &key) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     keys = ngx_array_push(mlcf->keys);
@@ -255,7 +240,48 @@ ngx_http_mspwh_add_key(ngx_conf_t *cf, ngx_command_t *cmd,
 
     *keys = key;
 
+    if (!ngx_http_mspwh_can_reset(&key)) {
+        mlcf->idle = NULL;
+    }
+
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_check_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_array_t *old, ngx_http_mspwh_key_t *key)
+{
+    ngx_uint_t             i;
+    ngx_http_mspwh_key_t  *keys;
+
+    keys = old->elts;
+
+    for (i = 0; i < old->nelts; i++) {
+        if (ngx_memcmp(keys[i].fingerprint, key->fingerprint,
+                       MSPWH_DIGEST_LENGTH)
+            == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "repeated secret in \"%V\" directive: "
+                               "\"%V\" and \"%V\" are the same, "
+                               "each must be another",
+                               &cmd->name, &keys[i].id, &key->id);
+            return NGX_ERROR;
+        }
+
+        if (keys[i].id.len == key->id.len
+            && ngx_strncmp(keys[i].id.data, key->id.data, key->id.len) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "repeated id \"%V\" in \"%V\" directive, "
+                               "each secret must have another",
+                               &key->id, &cmd->name);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -359,6 +385,69 @@ static void
 ngx_http_mspwh_key_cleanup(void *data)
 {
     EVP_MAC_CTX_free(data);
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_add_idle(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(cf->pool, sizeof(ngx_http_mspwh_idle_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    mlcf->idle = cln->data;
+    mlcf->idle->nverifiers = 0;
+
+    cln->handler = ngx_http_mspwh_idle_cleanup;
+
+    return NGX_OK;
+}
+
+
+/* OpenSSL before 3.0.3 keeps the state of an HMAC that is begun anew */
+
+static ngx_uint_t
+ngx_http_mspwh_can_reset(ngx_http_mspwh_key_t *key)
+{
+    int               match;
+    ngx_uint_t        i;
+    mspwh_verifier_t  verifier;
+
+    verifier.nmacs = 0;
+    match = -1;
+
+    if (mspwh_verifier_add(&verifier, key->mac) == 0) {
+
+        for (i = 0; i < 2; i++) {
+            if (mspwh_verifier_update(&verifier, "x", i ? 0 : 1) != 0
+                || mspwh_verifier_final(&verifier, key->fingerprint, &match)
+                   != 0
+                || mspwh_verifier_reset(&verifier) != 0)
+            {
+                match = -1;
+                break;
+            }
+        }
+    }
+
+    mspwh_verifier_cleanup(&verifier);
+    ERR_clear_error();
+
+    return match == 0;
+}
+
+
+static void
+ngx_http_mspwh_idle_cleanup(void *data)
+{
+    ngx_http_mspwh_idle_t *idle = data;
+
+    while (idle->nverifiers > 0) {
+        mspwh_verifier_cleanup(&idle->verifiers[--idle->nverifiers]);
+    }
 }
 
 

@@ -200,6 +200,46 @@ test_reuse(void **state)
 }
 
 
+/* a verifier that is reset has forgotten what it was fed */
+
+static void
+test_reset(void **state)
+{
+    int                match;
+    unsigned           i;
+    EVP_MAC_CTX       *key;
+    const vector_t    *v;
+    mspwh_verifier_t   verifier;
+
+    (void) state;
+
+    v = &vectors[1];
+    memset(&verifier, 0, sizeof(verifier));
+
+    for (i = 0; i < 2; i++) {
+        key = mspwh_signature_key(vectors[i].key, vectors[i].key_length);
+        assert_non_null(key);
+        assert_int_equal(mspwh_verifier_add(&verifier, key), 0);
+        EVP_MAC_CTX_free(key);
+    }
+
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(mspwh_verifier_update(&verifier, v->data,
+                                               v->length), 0);
+        assert_int_equal(mspwh_verifier_final(&verifier,
+                             (const unsigned char *) v->digest, &match), 0);
+        assert_int_equal(match, 1);
+
+        assert_int_equal(mspwh_verifier_reset(&verifier), 0);
+        assert_int_equal(mspwh_verifier_update(&verifier, "half a body", 11),
+                         0);
+        assert_int_equal(mspwh_verifier_reset(&verifier), 0);
+    }
+
+    mspwh_verifier_cleanup(&verifier);
+}
+
+
 static void
 test_decode(void **state)
 {
@@ -273,6 +313,7 @@ main(void)
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_reset),
         cmocka_unit_test(test_decode),
     };
 
