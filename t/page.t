@@ -140,6 +140,7 @@ is(text('verified'), '3', '... and shows the last numbers');
 start_http($conf);
 becomes('nginx is back: live again', "document.getElementById('state').textContent === 'Live'");
 is(text('verified'), '0', '... with counters that begin anew');
+cmp_ok($browser->value('samples.length'), '<', 5, '... as the line does');
 $browser->stop;
 
 done_testing();

@@ -27,6 +27,7 @@ server {
 server {
     listen 127.0.0.1:%%PORT%%;
     client_max_body_size 1m;
+    access_log off;
     mspwh on;
     $secrets
     location / { proxy_pass http://answers; }
@@ -41,6 +42,8 @@ server {
     location /returned { return 204; }
     location /page { error_page 401 = /page.html; proxy_pass http://answers; }
     location = /page.html { mspwh off; return 200; }
+    location /dropped { error_page 401 = \@drop; proxy_pass http://answers; }
+    location \@drop { mspwh off; return 444; }
     location /pass { mspwh_malformed pass; proxy_pass http://answers/200; }
     location /off { mspwh off; return 200; }
     log_subrequest on;
@@ -157,6 +160,7 @@ counted('malformed signature', sub { post('/200', $created, SIGNATURE, 'x') }, r
 counted('repeated signature', sub { post('/200', $created, (SIGNATURE, sign(SECRET, $created)) x 2) }, rejected('malformed_signature', 'header_repeated'));
 counted('forged', sub { post('/200', $created, SIGNATURE, sign('x', $created)) }, rejected('bad_signature', 'mismatch'));
 counted('forged, with a page of its own', sub { post('/page', $created, SIGNATURE, sign('x', $created)) }, rejected('bad_signature', 'mismatch'));
+counted('forged, and closed with no answer', sub { post('/dropped', $created, SIGNATURE, sign('x', $created)) }, rejected('bad_signature', 'mismatch'));
 counted('malformed', sub { signed('/200', $malformed) }, rejected('malformed_payload', 'no_event_type'), 'key_matches_total{key="current"}' => 1);
 counted('malformed, passed on', sub { signed('/pass', $malformed) }, rejected('malformed_payload', 'no_event_type'), 'key_matches_total{key="current"}' => 1);
 counted('the other secret', sub { post('/200', $created, SIGNATURE, sign('previous', $created)) },
