@@ -1,16 +1,16 @@
 # gnuplot -e "data='cpu.tsv'; out='performance.svg'" plot.gp
 # CPU time per request against the size of the body, for each peer.
 
-if (!exists("term")) term = "svg size 900,420 font 'sans-serif,12' background '#ffffff'"
+if (!exists("term")) term = "svg size 960,420 font 'sans-serif,11' background '#ffffff'"
 set terminal @term
 set output out
 set datafile separator "\t"
 
 set logscale xy
 set xrange [700:15e6]
-set yrange [8:200000]
+set yrange [5:1e6]
 set xtics ("1 KB" 1024, "16 KB" 16384, "64 KB" 65536, "1 MB" 1048576, "10 MB" 10485760)
-set ytics ("10 us" 10, "100 us" 100, "1 ms" 1000, "10 ms" 10000, "100 ms" 100000)
+set ytics ("10 us" 10, "100 us" 100, "1 ms" 1000, "10 ms" 10000, "100 ms" 100000, "1 s" 1000000)
 set grid
 set key top left
 

@@ -11,6 +11,8 @@ use Bench::Event qw(write_request);
 use Bench::Report qw(median spread duration size_name table tsv progress);
 use Bench::Server qw(start_peer stop_peer settle_memory cost enough);
 
+use constant CONNECTIONS => 4;
+
 my @sizes = map { $_ << 10 } 1, 16, 64, 256, 1024, 4096, 10240, 32768, 102400;
 my @shapes = (
     ['small members', 1_100_000], ['small members', 40_000], ['dense, kept', 60_000],
@@ -67,15 +69,14 @@ sub prepare {
     $case->{file} = "$o->{dir}/shape-" . $case->{id} =~ s/\W+/-/gr;
     write_request($case->{file}, $body, path => $case->{path}, chunk => $case->{chunk});
     $case->{bytes} = length $body;
-    $case->{connections} = $case->{size} >= 16 << 20 ? 1 : 4;
     $case->{count} = enough($peer->{ $case->{peer} }, $peer->{ $case->{peer} }{port}{memory},
-        $case->{file}, $o->{quick} ? 0.08 : 0.25, $case->{connections});
+        $case->{file}, $o->{quick} ? 0.08 : 0.25, CONNECTIONS);
 }
 
 sub measure {
     my ($peer, $case) = @_;
     my $p = $peer->{ $case->{peer} };
-    my $r = cost($p, $p->{port}{memory}, @$case{qw(file count connections)});
+    my $r = cost($p, $p->{port}{memory}, @$case{qw(file count)}, CONNECTIONS);
     my @status = map { /^status_(\d+)/ } sort keys %$r;
     $case->{status} = "@status" || 'no answer';
     push @{ $case->{cpu} }, $r->{cpu};
