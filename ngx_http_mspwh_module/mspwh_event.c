@@ -1,6 +1,5 @@
 
 #include "mspwh_event.h"
-#include "mspwh_scanner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +28,8 @@ static mspwh_event_error_e mspwh_event_read(mspwh_event_t *event,
     const cJSON *tree, const mspwh_fields_t *fields);
 static void mspwh_event_members(mspwh_member_t *members, const cJSON *object,
     unsigned depth);
-static int mspwh_event_same_name(const char *name, const char *wanted);
+static int mspwh_event_same_name(const char *name, size_t length,
+    const char *wanted);
 static void mspwh_event_role(mspwh_member_t *member, const cJSON *tree,
     const mspwh_role_t *role);
 static const char *mspwh_event_scalar(const mspwh_member_t *member);
@@ -197,14 +197,18 @@ static void
 mspwh_event_members(mspwh_member_t *members, const cJSON *object,
     unsigned depth)
 {
+    size_t           length;
     unsigned         i;
     const cJSON     *item;
     mspwh_member_t  *member;
 
     cJSON_ArrayForEach(item, object) {
+        length = strlen(item->string);
 
         for (i = 0; i < MSPWH_MEMBERS; i++) {
-            if (mspwh_event_same_name(item->string, mspwh_member_names[i])) {
+            if (mspwh_event_same_name(item->string, length,
+                                      mspwh_member_names[i]))
+            {
                 member = &members[i];
 
                 if (member->item == NULL || depth < member->depth) {
@@ -229,12 +233,30 @@ mspwh_event_members(mspwh_member_t *members, const cJSON *object,
 }
 
 
+mspwh_scanner_keep_e
+mspwh_event_ask(const char *name, size_t length)
+{
+    unsigned  i;
+
+    for (i = 0; i < MSPWH_MEMBERS; i++) {
+        if (mspwh_event_same_name(name, length, mspwh_member_names[i])) {
+            return (i < MSPWH_MEMBER_DETAILS) ? MSPWH_SCANNER_VALUE
+                                              : MSPWH_SCANNER_PRESENCE;
+        }
+    }
+
+    return MSPWH_SCANNER_NOTHING;
+}
+
+
 /* compares without case, "_" and "-" */
 
 static int
-mspwh_event_same_name(const char *name, const char *wanted)
+mspwh_event_same_name(const char *name, size_t length, const char *wanted)
 {
-    for ( /* void */ ; *name != '\0'; name++) {
+    const char  *end;
+
+    for (end = name + length; name < end; name++) {
         if (*name == '_' || *name == '-') {
             continue;
         }

@@ -12,6 +12,7 @@
 
 #include "mspwh_event_type.h"
 #include "mspwh_pointer.h"
+#include "mspwh_scanner.h"
 
 
 /* the longest id */
@@ -94,6 +95,12 @@ typedef struct {
  */
 mspwh_event_error_e mspwh_event_parse(mspwh_event_t *event,
     const char *envelope, size_t length, const mspwh_fields_t *fields);
+
+/*
+ * What the event is read from, by the name of a member, where all roles are
+ * looked for by name: for the scanner's "ask".
+ */
+mspwh_scanner_keep_e mspwh_event_ask(const char *name, size_t length);
 
 /*
  * Releases what the event holds; may be called again.

@@ -97,6 +97,7 @@ mspwh_scanner_init(mspwh_scanner_t *s, size_t limit,
     memset(s, 0, sizeof(mspwh_scanner_t));
 
     s->limit = limit;
+    s->keep = MSPWH_SCANNER_VALUE;
 
     if (pointers != NULL && pointers->npointers > 0) {
         s->pointers = pointers;
@@ -277,6 +278,7 @@ mspwh_scanner_open(mspwh_scanner_t *s, unsigned char ch)
     mspwh_scanner_put_char(s, (char) ch);
 
     s->depth++;
+    s->keep = MSPWH_SCANNER_VALUE;
 
     bit = (unsigned char) (1 << s->depth % 8);
 
@@ -319,6 +321,12 @@ mspwh_scanner_close(mspwh_scanner_t *s, unsigned char ch)
 void
 mspwh_scanner_value_end(mspwh_scanner_t *s)
 {
+    if (s->keep == MSPWH_SCANNER_NOTHING) {
+        mspwh_scanner_cut(s, s->member);
+    }
+
+    s->keep = MSPWH_SCANNER_VALUE;
+
     if (s->depth == 0) {
         s->state = mspwh_end;
 
@@ -334,12 +342,19 @@ mspwh_scanner_value_end(mspwh_scanner_t *s)
 static void
 mspwh_scanner_comma(mspwh_scanner_t *s)
 {
-    mspwh_scanner_put_char(s, ',');
-
     if (s->state == mspwh_next_member) {
+
+        /* the members before may have been left out */
+
+        if (s->skip == 0 && s->envelope[s->length - 1] != '{') {
+            mspwh_scanner_put_char(s, ',');
+        }
+
         s->state = mspwh_name;
         return;
     }
+
+    mspwh_scanner_put_char(s, ',');
 
     s->state = mspwh_value;
 

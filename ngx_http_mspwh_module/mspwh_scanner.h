@@ -9,6 +9,8 @@
  *   - a string of more than MSPWH_SCANNER_STRING bytes is an empty one, and
  *     a member name of that size is the mark alone;
  *   - an array that no pointer can enter is an empty one;
+ *   - a member that nobody asks for is left out, and a string that is asked
+ *     for only whether it is there is empty;
  *   - an escaped null character and a surrogate without its other half,
  *     which no C string of UTF-8 can hold, are U+FFFD;
  *   - the hexadecimal digits of an escape are in small letters.
@@ -49,6 +51,18 @@ typedef enum {
     MSPWH_SCANNER_TOO_LARGE,
     MSPWH_SCANNER_NO_MEMORY
 } mspwh_scanner_error_e;
+
+
+/* what is kept of a member: nothing, that it is there, or its value */
+
+typedef enum {
+    MSPWH_SCANNER_NOTHING = 0,
+    MSPWH_SCANNER_PRESENCE,
+    MSPWH_SCANNER_VALUE
+} mspwh_scanner_keep_e;
+
+typedef mspwh_scanner_keep_e (*mspwh_scanner_keep_pt)(const char *name,
+    size_t length);
 
 
 /* the pointers with a token that can be an array index */
@@ -93,6 +107,16 @@ typedef struct {
     unsigned char              utf8_left;
     unsigned char              utf8_low;
     unsigned char              utf8_high;
+
+    /*
+     * asks by a member's name, if set; objects are kept in any case, and
+     * what is left out counts towards the limit like the rest
+     */
+    mspwh_scanner_keep_pt      ask;
+    mspwh_scanner_keep_e       keep;
+
+    /* where the member begins in the envelope, with the comma before it */
+    size_t                     member;
 
     unsigned                   is_name:1;
     unsigned                   is_escaped:1;

@@ -89,6 +89,38 @@ mspwh_scanner_can_enter(mspwh_scanner_t *s)
 
 
 void
+mspwh_scanner_ask(mspwh_scanner_t *s)
+{
+    s->keep = MSPWH_SCANNER_VALUE;
+
+    /* a name with an escape, or one too long to be kept, may be anything */
+
+    if (s->ask == NULL || s->skip != 0 || s->is_escaped) {
+        return;
+    }
+
+    s->keep = s->ask(s->envelope + s->text, s->length - s->text);
+    s->member = s->text - 1;
+
+    if (s->envelope[s->member - 1] == ',') {
+        s->member--;
+    }
+}
+
+
+void
+mspwh_scanner_cut(mspwh_scanner_t *s, size_t length)
+{
+    s->limit -= s->length - length;
+    s->length = length;
+
+    if (s->size > s->limit) {
+        s->size = s->limit;
+    }
+}
+
+
+void
 mspwh_scanner_put(mspwh_scanner_t *s, const void *data, size_t length)
 {
     if (s->skip != 0 || s->error != MSPWH_SCANNER_OK) {

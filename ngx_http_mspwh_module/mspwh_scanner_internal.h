@@ -63,6 +63,12 @@ void mspwh_scanner_match(mspwh_scanner_t *s, int is_name);
 /* tells if a pointer goes on into the value ahead, were it an array */
 int mspwh_scanner_can_enter(mspwh_scanner_t *s);
 
+/* what is to be kept of the member whose name has just been added */
+void mspwh_scanner_ask(mspwh_scanner_t *s);
+
+/* takes back what the envelope has behind "length" */
+void mspwh_scanner_cut(mspwh_scanner_t *s, size_t length);
+
 /* adds to the envelope, unless an array is being left out */
 void mspwh_scanner_put(mspwh_scanner_t *s, const void *data, size_t length);
 

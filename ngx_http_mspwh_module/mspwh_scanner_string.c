@@ -423,13 +423,19 @@ mspwh_scanner_string_end(mspwh_scanner_t *s)
 
     if (s->is_name) {
         mspwh_scanner_match(s, 1);
-        s->state = mspwh_colon;
+        mspwh_scanner_ask(s);
+        mspwh_scanner_put_char(s, '"');
 
-    } else {
-        mspwh_scanner_value_end(s);
+        s->state = mspwh_colon;
+        return;
+    }
+
+    if (s->keep == MSPWH_SCANNER_PRESENCE) {
+        mspwh_scanner_cut(s, s->text);
     }
 
     mspwh_scanner_put_char(s, '"');
+    mspwh_scanner_value_end(s);
 }
 
 

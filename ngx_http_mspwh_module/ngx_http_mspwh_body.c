@@ -28,6 +28,10 @@ ngx_http_mspwh_start(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     mspwh_scanner_init(&ctx->scanner, mlcf->envelope_size,
                        mlcf->fields ? &mlcf->fields->scanner : NULL);
 
+    if (mlcf->fields == NULL) {
+        ctx->scanner.ask = mspwh_event_ask;
+    }
+
     idle = mlcf->idle;
     ctx->idle = idle;
 

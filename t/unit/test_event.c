@@ -51,6 +51,11 @@ static const struct {
 };
 
 
+/* each test runs without and with what the scanner may leave out */
+
+static mspwh_scanner_keep_pt  ask;
+
+
 static mspwh_event_error_e
 parse(mspwh_event_t *event, const char *text, const mspwh_fields_t *fields)
 {
@@ -68,6 +73,11 @@ parse(mspwh_event_t *event, const char *text, const mspwh_fields_t *fields)
     }
 
     mspwh_scanner_init(&s, 65536, &set);
+
+    if (fields == NULL) {
+        s.ask = ask;
+    }
+
     mspwh_scanner_feed(&s, text, strlen(text));
 
     if (mspwh_scanner_finish(&s) != MSPWH_SCANNER_OK) {
@@ -678,6 +688,8 @@ test_words(void **state)
 int
 main(void)
 {
+    int  failed;
+
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_unknown),
@@ -690,5 +702,9 @@ main(void)
         cmocka_unit_test(test_words),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+    ask = mspwh_event_ask;
+
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,7 @@ typedef struct {
 
 
 static const mspwh_scanner_pointers_t  *pointers;
+static mspwh_scanner_keep_pt            ask;
 
 
 /* pieces are copied, for a memory checker to see the ends of them */
@@ -81,12 +82,14 @@ scan(mspwh_scanner_t *s, const char *text, size_t length, size_t limit)
     mspwh_scanner_error_e  error;
 
     mspwh_scanner_init(s, limit, pointers);
+    s->ask = ask;
     feed(s, text, length);
     error = mspwh_scanner_finish(s);
     assert_int_equal(error, s->error);
 
     for (i = 0; i <= length; i++) {
         mspwh_scanner_init(&two, limit, pointers);
+        two.ask = ask;
         feed(&two, text, i);
         feed(&two, text + i, length - i);
         error = mspwh_scanner_finish(&two);
@@ -96,6 +99,7 @@ scan(mspwh_scanner_t *s, const char *text, size_t length, size_t limit)
     }
 
     mspwh_scanner_init(&two, limit, pointers);
+    two.ask = ask;
 
     for (i = 0; i < length; i++) {
         feed(&two, text + i, 1);
@@ -540,6 +544,73 @@ test_limit(void **state)
 }
 
 
+/* members are told by the first letter of their names */
+
+static mspwh_scanner_keep_e
+by_letter(const char *name, size_t length)
+{
+    if (length == 0) {
+        return MSPWH_SCANNER_NOTHING;
+    }
+
+    return (*name == 'v') ? MSPWH_SCANNER_VALUE
+           : (*name == 'p') ? MSPWH_SCANNER_PRESENCE : MSPWH_SCANNER_NOTHING;
+}
+
+
+static void
+test_ask(void **state)
+{
+    size_t           i, length;
+    const char      *text;
+    mspwh_scanner_t  s;
+
+    static const char *const  cases[][2] = {
+        { "{\"v\":\"x\",\"p\":\"x\",\"n\":\"x\"}",
+          "{\"v\":\"x\",\"p\":\"\"}" },
+        { "{\"n\":1,\"n\":\"x\",\"v\":1}", "{\"v\":\"" MARK "1\"}" },
+        { "{\"n\":true,\"v\":null,\"n\":null,\"v\":\"\"}",
+          "{\"v\":null,\"v\":\"\"}" },
+        { "{\"n\":1}", "{}" },
+        { "{\"\":-1.5e3,\"n\":\"\\u0041\\n\"}", "{}" },
+        { "{\"p\":\"\\u0041\xc3\xa9\\n\",\"n\":0}", "{\"p\":\"\"}" },
+        { "{\"p\":12,\"p\":null,\"p\":{\"v\":\"x\"},\"p\":[\"x\"]}",
+          "{\"p\":\"" MARK "12\",\"p\":null,\"p\":{\"v\":\"x\"},"
+          "\"p\":[]}" },
+        { "{\"n\":{\"n\":1,\"v\":2},\"n\":3,\"v\":4}",
+          "{\"n\":{\"v\":\"" MARK "2\"},\"v\":\"" MARK "4\"}" },
+        { "{\"n\":[{\"v\":1},\"x\"],\"n\":1,\"v\":\"x\"}",
+          "{\"n\":[],\"v\":\"x\"}" },
+        { "{\"\\u006e\":\"x\",\"n\":\"x\"}", "{\"\\u006e\":\"x\"}" },
+        { "[{\"n\":1},\"x\"]", "[]" },
+        { "\"x\"", "\"x\"" }
+    };
+
+    (void) state;
+
+    ask = by_letter;
+
+    for (i = 0; i < nitems(cases); i++) {
+        text = cases[i][0];
+        accept(text, strlen(text), 65536, cases[i][1]);
+    }
+
+    /* what is left out counts */
+
+    text = "{\"v\":\"xxxx\",\"n\":\"xxxx\",\"p\":\"xxxx\"}";
+    length = strlen(text);
+    accept(text, length, length, "{\"v\":\"xxxx\",\"p\":\"\"}");
+
+    for (i = 0; i < length; i++) {
+        scan(&s, text, length, i);
+        assert_int_equal(s.error, MSPWH_SCANNER_TOO_LARGE);
+        mspwh_scanner_cleanup(&s);
+    }
+
+    ask = NULL;
+}
+
+
 static void
 test_pointers(void **state)
 {
@@ -650,6 +721,7 @@ main(void)
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_objects_depth),
         cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_ask),
         cmocka_unit_test(test_pointers),
         cmocka_unit_test(test_words),
     };
