@@ -25,12 +25,16 @@ my @sent = (
 sub lines_of {
     my ($conf, $log) = @_;
     start_http(ready($conf));
-    post('/webhook', $_->[0], 'X-Webhook-Signature' => $_->[1]) for @sent;
     my @lines;
-    for (1 .. 40) {
-        open my $fh, '<:raw', dir() . "/var/log/nginx/$log" or die "$log: $!";
-        last if (@lines = <$fh>) >= @sent;
-        sleep 0.05;
+    for my $n (1 .. @sent) {
+        my ($body, $signature) = @{ $sent[$n - 1] };
+        post('/webhook', $body, 'X-Webhook-Signature' => $signature);
+        # a line is written after the answer, and two workers write
+        for (1 .. 100) {
+            open my $fh, '<:raw', dir() . "/var/log/nginx/$log" or die "$log: $!";
+            last if (@lines = <$fh>) >= $n;
+            sleep 0.02;
+        }
     }
     stop();
     return @lines;
