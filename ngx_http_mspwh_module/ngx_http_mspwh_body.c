@@ -10,6 +10,8 @@ static ngx_int_t ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data,
     size_t len);
 static ngx_int_t ngx_http_mspwh_feed_file(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_buf_t *b);
+static ngx_int_t ngx_http_mspwh_match(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx);
 static ngx_int_t ngx_http_mspwh_parse(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
 
@@ -30,6 +32,18 @@ ngx_http_mspwh_start(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
 
     if (mlcf->fields == NULL) {
         ctx->scanner.ask = mspwh_event_ask;
+    }
+
+    if (mlcf->keys == NULL && ctx->reason == NGX_HTTP_MSPWH_NO_REASON) {
+        ctx->reason = NGX_HTTP_MSPWH_NO_SECRET;
+    }
+
+    if (ctx->reason != NGX_HTTP_MSPWH_NO_REASON) {
+
+        /* monitor mode: there is no HMAC to compare, the event is all */
+
+        ctx->idle = NULL;
+        return NGX_OK;
     }
 
     idle = mlcf->idle;
@@ -194,14 +208,43 @@ ngx_http_mspwh_feed_file(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
 }
 
 
-/* the body is complete: the verdict */
+/* the body is complete: the verdict, by the first check that fails */
 
 ngx_int_t
 ngx_http_mspwh_finish(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
+    if (ctx->reason == NGX_HTTP_MSPWH_NO_REASON
+        && ngx_http_mspwh_match(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* nothing is read out of what is not signed, except in monitor mode */
+
+    if ((ctx->reason == NGX_HTTP_MSPWH_NO_REASON || ctx->monitor)
+        && ngx_http_mspwh_parse(r, ctx, mlcf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    mspwh_scanner_cleanup(&ctx->scanner);
+
+    if (ctx->reason == NGX_HTTP_MSPWH_NO_REASON) {
+        ctx->verdict = NGX_HTTP_MSPWH_VERIFIED;
+
+    } else {
+        ngx_http_mspwh_reject(r, ctx, ctx->reason);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_match(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
+{
     int                    match;
-    ngx_int_t              rc;
     ngx_http_mspwh_key_t  *key;
 
     if (mspwh_verifier_final(&ctx->verifier, ctx->digest, &match) != 0) {
@@ -213,19 +256,14 @@ ngx_http_mspwh_finish(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_release_verifier(ctx);
 
     if (match == -1) {
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_MISMATCH);
-        rc = NGX_OK;
-
-    } else {
-        key = ctx->keys->elts;
-        ctx->key_id = key[match].id;
-
-        rc = ngx_http_mspwh_parse(r, ctx, mlcf);
+        ctx->reason = NGX_HTTP_MSPWH_MISMATCH;
+        return NGX_OK;
     }
 
-    mspwh_scanner_cleanup(&ctx->scanner);
+    key = ctx->keys->elts;
+    ctx->key_id = key[match].id;
 
-    return rc;
+    return NGX_OK;
 }
 
 
@@ -233,11 +271,13 @@ static ngx_int_t
 ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
-    mspwh_scanner_t       *scanner;
-    mspwh_event_error_e    error;
-    mspwh_scanner_error_e  syntax;
+    mspwh_scanner_t          *scanner;
+    mspwh_event_error_e       error;
+    mspwh_scanner_error_e     syntax;
+    ngx_http_mspwh_reason_e   reason;
 
     scanner = &ctx->scanner;
+    reason = NGX_HTTP_MSPWH_NO_REASON;
 
     syntax = mspwh_scanner_finish(scanner);
 
@@ -248,8 +288,8 @@ ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     }
 
     if (syntax != MSPWH_SCANNER_OK) {
-        ngx_http_mspwh_reject(r, ctx, ngx_http_mspwh_scanner_reason(syntax));
-        return NGX_OK;
+        reason = ngx_http_mspwh_scanner_reason(syntax);
+        goto done;
     }
 
     error = mspwh_event_parse(&ctx->event, scanner->envelope, scanner->length,
@@ -262,11 +302,17 @@ ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     }
 
     if (error != MSPWH_EVENT_OK) {
-        ngx_http_mspwh_reject(r, ctx, ngx_http_mspwh_event_reason(error));
-        return NGX_OK;
+        reason = ngx_http_mspwh_event_reason(error);
+        goto done;
     }
 
-    ctx->verdict = NGX_HTTP_MSPWH_VERIFIED;
+    ctx->has_event = 1;
+
+done:
+
+    if (ctx->reason == NGX_HTTP_MSPWH_NO_REASON) {
+        ctx->reason = reason;
+    }
 
     return NGX_OK;
 }

@@ -79,14 +79,20 @@ ngx_http_mspwh_create_ctx(ngx_http_request_t *r)
 }
 
 
-/* back to a context with no verdict */
+void
+ngx_http_mspwh_drop_event(ngx_http_mspwh_ctx_t *ctx)
+{
+    mspwh_event_cleanup(&ctx->event);
+    ctx->has_event = 0;
+}
+
 
 void
 ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx)
 {
     ngx_http_mspwh_release_verifier(ctx);
     mspwh_scanner_cleanup(&ctx->scanner);
-    mspwh_event_cleanup(&ctx->event);
+    ngx_http_mspwh_drop_event(ctx);
 
     ctx->verdict = NGX_HTTP_MSPWH_NONE;
     ctx->reason = NGX_HTTP_MSPWH_NO_REASON;
@@ -95,6 +101,7 @@ ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx)
     ctx->reading = 0;
     ctx->failed = 0;
     ctx->keepalive = 0;
+    ctx->monitor = 0;
 }
 
 

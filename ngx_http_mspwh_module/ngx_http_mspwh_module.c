@@ -20,6 +20,7 @@ static ngx_int_t ngx_http_mspwh_init(ngx_conf_t *cf);
 static ngx_conf_enum_t  ngx_http_mspwh_modes[] = {
     { ngx_string("off"), NGX_HTTP_MSPWH_OFF },
     { ngx_string("on"), NGX_HTTP_MSPWH_ON },
+    { ngx_string("monitor"), NGX_HTTP_MSPWH_MONITOR },
     { ngx_null_string, 0 }
 };
 
@@ -135,6 +136,7 @@ ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char  *p = conf;
 
+    u_char            allowed[64], *last;
     ngx_str_t        *value;
     ngx_uint_t        i, *np;
     ngx_conf_enum_t  *e;
@@ -147,8 +149,13 @@ ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
     e = cmd->post;
+    last = allowed;
 
     for (i = 0; e[i].name.len != 0; i++) {
+        last = ngx_slprintf(last, allowed + sizeof(allowed), "%s\"%V\"",
+                            (i == 0) ? "" : e[i + 1].name.len ? ", " : " or ",
+                            &e[i].name);
+
         if (e[i].name.len == value[1].len
             && ngx_strncmp(e[i].name.data, value[1].data, value[1].len) == 0)
         {
@@ -159,8 +166,8 @@ ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid value \"%V\" in \"%V\" directive, "
-                       "it must be \"%V\" or \"%V\"",
-                       &value[1], &cmd->name, &e[1].name, &e[0].name);
+                       "it must be %*s",
+                       &value[1], &cmd->name, last - allowed, allowed);
 
     return NGX_CONF_ERROR;
 }

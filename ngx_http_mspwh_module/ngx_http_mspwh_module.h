@@ -14,6 +14,7 @@
 
 #define NGX_HTTP_MSPWH_OFF     0
 #define NGX_HTTP_MSPWH_ON      1
+#define NGX_HTTP_MSPWH_MONITOR 2
 
 #define NGX_HTTP_MSPWH_REJECT  0
 #define NGX_HTTP_MSPWH_PASS    1
@@ -33,7 +34,7 @@ typedef enum {
 } ngx_http_mspwh_verdict_e;
 
 
-/* why a request is rejected */
+/* why a request is not verified */
 
 typedef enum {
     NGX_HTTP_MSPWH_NO_REASON = 0,
@@ -42,6 +43,7 @@ typedef enum {
     NGX_HTTP_MSPWH_HEADER_REPEATED,
     NGX_HTTP_MSPWH_HEADER_MALFORMED,
 
+    NGX_HTTP_MSPWH_NO_SECRET,
     NGX_HTTP_MSPWH_MISMATCH,
     NGX_HTTP_MSPWH_BODY_GONE,
     NGX_HTTP_MSPWH_BODY_INCOMPLETE,
@@ -141,7 +143,7 @@ typedef struct {
     ngx_http_mspwh_verdict_e   verdict;
     ngx_http_mspwh_reason_e    reason;
 
-    /* the secrets that the verdict was reached under */
+    /* the secrets that the verdict was reached under; NULL for none */
     ngx_array_t               *keys;
     ngx_str_t                  key_id;
 
@@ -156,6 +158,12 @@ typedef struct {
     unsigned                   reading:1;
     unsigned                   failed:1;
     unsigned                   keepalive:1;
+
+    /* the verdict is of a location that rejects nothing */
+    unsigned                   monitor:1;
+
+    /* there is an event; unless in monitor mode, a verified one */
+    unsigned                   has_event:1;
 } ngx_http_mspwh_ctx_t;
 
 
@@ -172,7 +180,7 @@ char *ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_mspwh_header_filter(ngx_http_request_t *r);
 
-/* tells if two locations have the same secrets under the same ids */
+/* tells if two locations have the same secrets, or none, and the same ids */
 ngx_uint_t ngx_http_mspwh_same_keys(ngx_array_t *one, ngx_array_t *two);
 
 extern ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
@@ -184,7 +192,7 @@ ngx_http_mspwh_reason_e ngx_http_mspwh_scanner_reason(
     mspwh_scanner_error_e error);
 ngx_http_mspwh_reason_e ngx_http_mspwh_event_reason(mspwh_event_error_e error);
 
-/* sets the reason and its verdict, and logs them */
+/* sets the reason and its verdict, and logs them; monitor mode is told */
 void ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_reason_e reason);
 
@@ -210,7 +218,8 @@ extern ngx_http_request_body_filter_pt  ngx_http_mspwh_next_body_filter;
 ngx_http_mspwh_ctx_t *ngx_http_mspwh_get_ctx(ngx_http_request_t *r);
 ngx_http_mspwh_ctx_t *ngx_http_mspwh_create_ctx(ngx_http_request_t *r);
 
-/* back to a context with no verdict */
+/* back to a context with no event, or with no verdict either */
+void ngx_http_mspwh_drop_event(ngx_http_mspwh_ctx_t *ctx);
 void ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx);
 
 

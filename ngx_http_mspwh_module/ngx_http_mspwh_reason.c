@@ -18,6 +18,8 @@ ngx_http_mspwh_reason_t  ngx_http_mspwh_reasons[NGX_HTTP_MSPWH_REASONS] = {
     { ngx_string("header_malformed"), NGX_HTTP_MSPWH_MALFORMED_SIGNATURE,
       "the signature header is not canonical Base64 of 32 bytes" },
 
+    { ngx_string("no_secret"), NGX_HTTP_MSPWH_BAD_SIGNATURE,
+      "there is no secret to verify it with" },
     { ngx_string("mismatch"), NGX_HTTP_MSPWH_BAD_SIGNATURE,
       "the signature is of another body or secret" },
     { ngx_string("body_gone"), NGX_HTTP_MSPWH_BAD_SIGNATURE,
@@ -84,18 +86,26 @@ void
 ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_reason_e reason)
 {
-    u_char       at[sizeof(" at byte ") + NGX_INT64_LEN];
-    ngx_str_t   *verdict;
-    const char  *text;
+    u_char                      at[sizeof(" at byte ") + NGX_INT64_LEN];
+    ngx_str_t                  *verdict;
+    const char                 *text, *suffix;
+    ngx_http_mspwh_loc_conf_t  *mlcf;
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 
     ctx->reason = reason;
     ctx->verdict = ngx_http_mspwh_reasons[reason].verdict;
 
     verdict = &ngx_http_mspwh_verdicts[ctx->verdict];
     text = ngx_http_mspwh_reason_text(reason);
+    suffix = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR)
+             ? ", let through (monitor)" : "";
 
-    if (ctx->verdict == NGX_HTTP_MSPWH_NO_SIGNATURE
-        || ctx->verdict == NGX_HTTP_MSPWH_MALFORMED_SIGNATURE)
+    /* in monitor mode the body is read whatever the header says */
+
+    if (!ctx->monitor
+        && (ctx->verdict == NGX_HTTP_MSPWH_NO_SIGNATURE
+            || ctx->verdict == NGX_HTTP_MSPWH_MALFORMED_SIGNATURE))
     {
         if (r->headers_in.content_length_n >= 0) {
             ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
@@ -118,6 +128,7 @@ ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     }
 
     ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                  "mspwh: %V: %s%s, body %O bytes, %ui secret(s)",
-                  verdict, text, at, ctx->size, ctx->keys->nelts);
+                  "mspwh: %V: %s%s, body %O bytes, %ui secret(s)%s",
+                  verdict, text, at, ctx->size,
+                  ctx->keys ? ctx->keys->nelts : 0, suffix);
 }

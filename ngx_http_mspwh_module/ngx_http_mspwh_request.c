@@ -4,8 +4,13 @@
 
 static ngx_int_t ngx_http_mspwh_verify(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t **ctx, ngx_http_mspwh_loc_conf_t *mlcf);
-static ngx_int_t ngx_http_mspwh_check_header(ngx_http_request_t *r,
+static ngx_int_t ngx_http_mspwh_read(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+static ngx_http_mspwh_reason_e ngx_http_mspwh_check_header(
+    ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf);
+static void ngx_http_mspwh_reject_unread(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_reason_e reason);
 static void ngx_http_mspwh_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_answer(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
@@ -41,12 +46,21 @@ ngx_http_mspwh_handler(ngx_http_request_t *r)
         main_mlcf = ngx_http_get_module_loc_conf(r->main,
                                                  ngx_http_mspwh_module);
 
-        if (main_mlcf->enable != NGX_HTTP_MSPWH_OFF) {
+        /* what is only monitored is not fit for a location that rejects */
+
+        if (main_mlcf->enable == NGX_HTTP_MSPWH_ON
+            || main_mlcf->enable == mlcf->enable)
+        {
             return NGX_DECLINED;
         }
     }
 
-    if (ctx == NULL || !ngx_http_mspwh_same_keys(ctx->keys, mlcf->keys)) {
+    /* with no secret, a verdict that others have led to cannot be bettered */
+
+    if (ctx == NULL
+        || (mlcf->keys != NULL
+            && !ngx_http_mspwh_same_keys(ctx->keys, mlcf->keys)))
+    {
         rc = ngx_http_mspwh_verify(r, &ctx, mlcf);
 
         if (rc != NGX_OK) {
@@ -67,8 +81,8 @@ static ngx_int_t
 ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_ctx_t **ctxp,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
-    ngx_int_t              rc;
-    ngx_http_mspwh_ctx_t  *ctx;
+    ngx_http_mspwh_ctx_t     *ctx;
+    ngx_http_mspwh_reason_e   reason;
 
     ctx = *ctxp;
 
@@ -85,16 +99,34 @@ ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_ctx_t **ctxp,
     }
 
     ctx->keys = mlcf->keys;
+    ctx->monitor = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR);
     ngx_http_set_ctx(r, ctx, ngx_http_mspwh_module);
 
-    if (ngx_http_mspwh_check_header(r, ctx, mlcf) != NGX_OK) {
+    reason = ngx_http_mspwh_check_header(r, ctx, mlcf);
+
+    if (reason != NGX_HTTP_MSPWH_NO_REASON && !ctx->monitor) {
+        ngx_http_mspwh_reject(r, ctx, reason);
         return NGX_OK;
     }
+
+    /* in monitor mode the body is read all the same, and may be an event */
+
+    ctx->reason = reason;
 
     if (ngx_http_mspwh_start(r, ctx, mlcf) != NGX_OK) {
         ctx->failed = 1;
         return NGX_OK;
     }
+
+    return ngx_http_mspwh_read(r, ctx, mlcf);
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_int_t  rc;
 
     if (r == r->main && r->request_body == NULL && !r->discard_body) {
         ctx->reading = 1;
@@ -111,8 +143,7 @@ ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_ctx_t **ctxp,
     /* the filter has not seen this body, or not under these secrets */
 
     if (r->reading_body || r->discard_body) {
-        ngx_http_mspwh_release_ctx(ctx);
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_BODY_GONE);
+        ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_GONE);
         return NGX_OK;
     }
 
@@ -127,7 +158,7 @@ ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_ctx_t **ctxp,
 }
 
 
-static ngx_int_t
+static ngx_http_mspwh_reason_e
 ngx_http_mspwh_check_header(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
@@ -160,27 +191,44 @@ ngx_http_mspwh_check_header(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         }
 
         if (signature != NULL) {
-            ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_HEADER_REPEATED);
-            return NGX_DECLINED;
+            return NGX_HTTP_MSPWH_HEADER_REPEATED;
         }
 
         signature = &header[i];
     }
 
     if (signature == NULL) {
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_HEADER_MISSING);
-        return NGX_DECLINED;
+        return NGX_HTTP_MSPWH_HEADER_MISSING;
     }
 
     if (mspwh_signature_decode((char *) signature->value.data,
                                signature->value.len, ctx->digest)
         != 0)
     {
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_HEADER_MALFORMED);
-        return NGX_DECLINED;
+        return NGX_HTTP_MSPWH_HEADER_MALFORMED;
     }
 
-    return NGX_OK;
+    return NGX_HTTP_MSPWH_NO_REASON;
+}
+
+
+/* there is no whole body to come to a verdict by */
+
+static void
+ngx_http_mspwh_reject_unread(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_reason_e reason)
+{
+    if (ctx->reason != NGX_HTTP_MSPWH_NO_REASON) {
+        reason = ctx->reason;
+    }
+
+    ngx_http_mspwh_release_verifier(ctx);
+    mspwh_scanner_cleanup(&ctx->scanner);
+
+    ctx->size = 0;
+    ctx->reading = 0;
+
+    ngx_http_mspwh_reject(r, ctx, reason);
 }
 
 
@@ -215,10 +263,32 @@ ngx_http_mspwh_answer(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    switch (ctx->verdict) {
+    if (ctx->verdict == NGX_HTTP_MSPWH_NONE) {
 
-    case NGX_HTTP_MSPWH_VERIFIED:
+        /* reading the body failed, and error_page led here */
+
+        ctx->monitor = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR);
+        ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
+    }
+
+    if (ctx->verdict == NGX_HTTP_MSPWH_VERIFIED
+        || mlcf->enable == NGX_HTTP_MSPWH_MONITOR)
+    {
         return NGX_DECLINED;
+    }
+
+    if (ctx->monitor) {
+
+        /* another location let it through, this one does not */
+
+        ngx_http_mspwh_reject(r, ctx, ctx->reason);
+
+        if (ctx->request == r) {
+            ngx_http_mspwh_drop_event(ctx);
+        }
+    }
+
+    switch (ctx->verdict) {
 
     case NGX_HTTP_MSPWH_MALFORMED_PAYLOAD:
         if (mlcf->malformed == NGX_HTTP_MSPWH_PASS) {
@@ -230,15 +300,6 @@ ngx_http_mspwh_answer(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         ctx->keepalive = r->keepalive;
 
         return NGX_HTTP_BAD_REQUEST;
-
-    case NGX_HTTP_MSPWH_NONE:
-
-        /* reading the body failed, and error_page led here */
-
-        ngx_http_mspwh_release_ctx(ctx);
-        ngx_http_mspwh_reject(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
-
-        /* fall through */
 
     default:
         return ngx_http_mspwh_challenge(r);

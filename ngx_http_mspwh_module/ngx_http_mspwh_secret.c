@@ -461,6 +461,10 @@ ngx_http_mspwh_same_keys(ngx_array_t *one, ngx_array_t *two)
         return 1;
     }
 
+    if (one == NULL || two == NULL) {
+        return 0;
+    }
+
     if (one->nelts != two->nelts) {
         return 0;
     }

@@ -95,7 +95,7 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     if (ctx == NULL
         || (data >= NGX_HTTP_MSPWH_VAR_EVENT_TYPE
-            && ctx->verdict != NGX_HTTP_MSPWH_VERIFIED))
+            && !ctx->has_event))
     {
         v->not_found = 1;
         return NGX_OK;
