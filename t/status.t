@@ -19,6 +19,9 @@ sub conf {
 upstream answers { server 127.0.0.1:%%PORT_answers%%; }
 server {
     listen 127.0.0.1:%%PORT_answers%%;
+
+    # an idle connection may be closed by the reload just as it is used
+    keepalive_timeout 0;
     location ~ 200\$ { return 200; }
     location ~ 302\$ { return 302 /; }
     location ~ 404\$ { return 404; }
