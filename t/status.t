@@ -48,6 +48,7 @@ server {
     location /dropped { error_page 401 = \@drop; proxy_pass http://answers; }
     location \@drop { mspwh off; return 444; }
     location /pass { mspwh_malformed pass; proxy_pass http://answers/200; }
+    location /monitor { mspwh monitor; proxy_pass http://answers/200; }
     location /off { mspwh off; return 200; }
     log_subrequest on;
     location /mirrored { mirror /copy; proxy_pass http://answers/200; }
@@ -173,11 +174,16 @@ counted('answered by return', sub { signed('/returned', $created) }, none('unche
 counted('too large', sub { request(path => '/200', body => 'x' x 1_100_000, headers => [SIGNATURE, sign(SECRET, 'x')]) }, none('too_large'));
 counted('too large, chunked', sub { request(path => '/200', body => 'x' x 1_100_000, chunked => 100_000, headers => [SIGNATURE, sign(SECRET, 'x')]) }, none('too_large'));
 counted('gone before the end of the body', sub { abort_one() }, none('client'));
+counted('monitored, verified', sub { signed('/monitor', $created) }, %created, answered('2xx'));
+counted('monitored, forged', sub { post('/monitor', $created, SIGNATURE, sign('x', $created)) }, rejected('bad_signature', 'mismatch'));
+counted('monitored, unsigned', sub { post('/monitor', $created) }, rejected('no_signature', 'header_missing'));
+counted('monitored, gone before the end of the body', sub { abort_one('/monitor') }, none('client'));
 counted('mspwh off', sub { signed('/off', $created) }, requests => 0);
 
 sub abort_one {
+    my $path = shift // '/200';
     my $c = connection();
-    send_bytes($c, substr request_bytes(path => '/200', body => 'x' x 1000, headers => [SIGNATURE, sign(SECRET, 'x')]), 0, -500);
+    send_bytes($c, substr request_bytes(path => $path, body => 'x' x 1000, headers => [SIGNATURE, sign(SECRET, 'x')]), 0, -500);
     close $c->{socket};
     return 0;
 }
