@@ -5,23 +5,6 @@
 #include <string.h>
 
 
-/* what a token can begin with */
-
-enum {
-    mspwh_other = 0,
-    mspwh_space,
-    mspwh_quote,
-    mspwh_brace_open,
-    mspwh_bracket_open,
-    mspwh_brace_close,
-    mspwh_bracket_close,
-    mspwh_comma,
-    mspwh_colon_sign,
-    mspwh_digit,
-    mspwh_letter
-};
-
-
 static const unsigned char *mspwh_scanner_tokens(mspwh_scanner_t *s,
     const unsigned char *p, const unsigned char *end);
 static const unsigned char *mspwh_scanner_token(mspwh_scanner_t *s,
@@ -39,10 +22,9 @@ static void mspwh_scanner_number_start(mspwh_scanner_t *s);
 static const unsigned char *mspwh_scanner_number(mspwh_scanner_t *s,
     const unsigned char *p, const unsigned char *end);
 static unsigned mspwh_scanner_number_state(unsigned state, unsigned char ch);
-static int mspwh_scanner_number_ends(unsigned state);
 
 
-static const unsigned char  mspwh_scanner_types[256] = {
+const unsigned char  mspwh_scanner_types[256] = {
     [' '] = mspwh_space, ['\t'] = mspwh_space,
     ['\n'] = mspwh_space, ['\r'] = mspwh_space,
     ['"'] = mspwh_quote,
@@ -62,7 +44,7 @@ static const unsigned char  mspwh_scanner_types[256] = {
 #define mspwh_in(state)  (1u << mspwh_ ## state)
 #define mspwh_in_value   (mspwh_in(value) | mspwh_in(first_element))
 
-static const unsigned  mspwh_scanner_expected[] = {
+const unsigned  mspwh_scanner_expected[] = {
     0,
     0,
     mspwh_in_value | mspwh_in(first_name) | mspwh_in(name),
@@ -197,6 +179,15 @@ mspwh_scanner_tokens(mspwh_scanner_t *s, const unsigned char *p,
     unsigned  type;
 
     while (p < end && s->state <= mspwh_end) {
+
+        if (s->skip != 0) {
+            p = mspwh_scanner_skip(s, p, end);
+
+            if (p == end) {
+                break;
+            }
+        }
+
         type = mspwh_scanner_types[*p];
 
         if (type == mspwh_space) {
@@ -265,8 +256,7 @@ mspwh_scanner_token(mspwh_scanner_t *s, unsigned type, const unsigned char *p,
 static void
 mspwh_scanner_open(mspwh_scanner_t *s, unsigned char ch)
 {
-    int            leave_out;
-    unsigned char  bit;
+    int  leave_out;
 
     if (s->depth == MSPWH_SCANNER_DEPTH) {
         s->error = MSPWH_SCANNER_TOO_DEEP;
@@ -276,11 +266,9 @@ mspwh_scanner_open(mspwh_scanner_t *s, unsigned char ch)
     leave_out = (ch == '[' && s->skip == 0 && !mspwh_scanner_can_enter(s));
 
     mspwh_scanner_put_char(s, (char) ch);
+    mspwh_scanner_nest(s, ch == '{');
 
-    s->depth++;
     s->keep = MSPWH_SCANNER_VALUE;
-
-    bit = (unsigned char) (1 << s->depth % 8);
 
     if (s->depth <= MSPWH_POINTER_TOKENS) {
         s->match[s->depth] = s->value_match;
@@ -288,13 +276,8 @@ mspwh_scanner_open(mspwh_scanner_t *s, unsigned char ch)
     }
 
     if (ch == '{') {
-        s->objects[s->depth / 8] |= bit;
-        s->state = mspwh_first_name;
         return;
     }
-
-    s->objects[s->depth / 8] &= (unsigned char) ~bit;
-    s->state = mspwh_first_element;
 
     if (leave_out) {
         s->skip = s->depth;
@@ -327,15 +310,7 @@ mspwh_scanner_value_end(mspwh_scanner_t *s)
 
     s->keep = MSPWH_SCANNER_VALUE;
 
-    if (s->depth == 0) {
-        s->state = mspwh_end;
-
-    } else if (s->objects[s->depth / 8] & (1 << s->depth % 8)) {
-        s->state = mspwh_next_member;
-
-    } else {
-        s->state = mspwh_next_element;
-    }
+    s->state = (s->depth == 0) ? mspwh_end : mspwh_scanner_next(s);
 }
 
 
@@ -411,21 +386,10 @@ mspwh_scanner_number(mspwh_scanner_t *s, const unsigned char *p,
     const unsigned char *end)
 {
     size_t                length, room;
-    unsigned              state, next;
     const unsigned char  *start;
 
-    state = s->state;
-
-    for (start = p; p < end; p++) {
-        next = mspwh_scanner_number_state(state, *p);
-        if (next == mspwh_end) {
-            break;
-        }
-
-        state = next;
-    }
-
-    s->state = state;
+    start = p;
+    p = mspwh_scanner_number_span(&s->state, p, end);
 
     length = (size_t) (p - start);
     room = s->limit - s->length;
@@ -447,6 +411,27 @@ mspwh_scanner_number(mspwh_scanner_t *s, const unsigned char *p,
 
     mspwh_scanner_put_char(s, '"');
     mspwh_scanner_value_end(s);
+
+    return p;
+}
+
+
+const unsigned char *
+mspwh_scanner_number_span(unsigned *state, const unsigned char *p,
+    const unsigned char *end)
+{
+    unsigned  now, next;
+
+    for (now = *state; p < end; p++) {
+        next = mspwh_scanner_number_state(now, *p);
+        if (next == mspwh_end) {
+            break;
+        }
+
+        now = next;
+    }
+
+    *state = now;
 
     return p;
 }
@@ -511,7 +496,7 @@ mspwh_scanner_number_state(unsigned state, unsigned char ch)
 }
 
 
-static int
+int
 mspwh_scanner_number_ends(unsigned state)
 {
     return state == mspwh_zero || state == mspwh_integer

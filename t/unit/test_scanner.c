@@ -113,6 +113,60 @@ scan(mspwh_scanner_t *s, const char *text, size_t length, size_t limit)
 }
 
 
+/*
+ * The same inside an array that is left out; "end" is what closes it.  What
+ * the limits say depends on the rest, and a comma or a bracket may stand
+ * there, so they are not for this.
+ */
+
+static void
+in_array(const char *text, size_t length, const char *end,
+    mspwh_scanner_error_e error, uint64_t offset)
+{
+    char             *array;
+    size_t            i, total, depth;
+    mspwh_scanner_t   s;
+
+    for (i = 0, depth = 0; i < length; i++) {
+        depth += (text[i] == '[' || text[i] == '{');
+    }
+
+    if (error == MSPWH_SCANNER_TOO_LARGE || depth >= MSPWH_SCANNER_DEPTH
+        || (error == MSPWH_SCANNER_UNEXPECTED
+            && (text[offset] == ',' || text[offset] == ']')))
+    {
+        return;
+    }
+
+    total = 1 + length + strlen(end);
+
+    array = malloc(total + 1);
+    assert_non_null(array);
+
+    array[0] = '[';
+    memcpy(array + 1, text, length);
+    strcpy(array + 1 + length, end);
+
+    scan(&s, array, total, 65536);
+
+    if (s.error != error
+        || (error != MSPWH_SCANNER_OK && s.offset != offset + 1))
+    {
+        fail_msg("in an array: %.60s: %s at %d, not %s at %d", text,
+                 mspwh_scanner_strerror(s.error), (int) s.offset,
+                 mspwh_scanner_strerror(error), (int) offset + 1);
+    }
+
+    if (error == MSPWH_SCANNER_OK) {
+        assert_int_equal(s.length, 2);
+        assert_memory_equal(s.envelope, "[]", 2);
+    }
+
+    mspwh_scanner_cleanup(&s);
+    free(array);
+}
+
+
 static void
 accept(const char *text, size_t length, size_t limit, const char *envelope)
 {
@@ -133,6 +187,10 @@ accept(const char *text, size_t length, size_t limit, const char *envelope)
     }
 
     mspwh_scanner_cleanup(&s);
+
+    if (pointers == NULL) {
+        in_array(text, length, "]", MSPWH_SCANNER_OK, 0);
+    }
 }
 
 
@@ -151,6 +209,10 @@ refuse(const char *text, size_t length, size_t limit,
     }
 
     mspwh_scanner_cleanup(&s);
+
+    if (pointers == NULL) {
+        in_array(text, length, "", error, offset);
+    }
 }
 
 
