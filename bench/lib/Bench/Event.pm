@@ -70,7 +70,7 @@ sub write_request {
     my $head = 'POST ' . ($o{path} // '/') . " HTTP/1.1\r\nHost: localhost\r\n"
         . "User-Agent: MSPManager\r\nAccept: */*\r\n"
         . "Content-Type: application/json; charset=utf-8\r\n"
-        . "X-Webhook-Signature: $signature\r\n";
+        . "X-Event-Type: ticket.created\r\nX-Webhook-Signature: $signature\r\n";
     open my $fh, '>:raw', $file or die "$file: $!\n";
     if ($o{chunk}) {
         my $chunks = join '', map { sprintf "%x\r\n%s\r\n", length, $_ }
