@@ -28,8 +28,7 @@ static mspwh_event_error_e mspwh_event_read(mspwh_event_t *event,
     const cJSON *tree, const mspwh_fields_t *fields);
 static void mspwh_event_members(mspwh_member_t *members, const cJSON *object,
     unsigned depth);
-static int mspwh_event_same_name(const char *name, size_t length,
-    const char *wanted);
+static unsigned mspwh_event_member(const char *name, size_t length);
 static void mspwh_event_role(mspwh_member_t *member, const cJSON *tree,
     const mspwh_role_t *role);
 static const char *mspwh_event_scalar(const mspwh_member_t *member);
@@ -42,16 +41,25 @@ static unsigned mspwh_event_anomalies(const mspwh_event_t *event,
     const mspwh_member_t *members);
 
 
-static const char *const  mspwh_member_names[MSPWH_MEMBERS] = {
-    "eventtype",
-    "entityid",
-    "ticketid",
-    "ticketresponsetypeid",
-    "event",
-    "details",
-    "description",
-    "additionalfields"
+/* without case, "_" and "-" */
+
+#define mspwh_member_name(name)  { sizeof(name) - 1, name }
+
+static const struct {
+    size_t       length;
+    const char  *name;
+} mspwh_member_names[MSPWH_MEMBERS] = {
+    mspwh_member_name("eventtype"),
+    mspwh_member_name("entityid"),
+    mspwh_member_name("ticketid"),
+    mspwh_member_name("ticketresponsetypeid"),
+    mspwh_member_name("event"),
+    mspwh_member_name("details"),
+    mspwh_member_name("description"),
+    mspwh_member_name("additionalfields")
 };
+
+#define MSPWH_MEMBER_NAME  (sizeof("ticketresponsetypeid") - 1)
 
 
 static const char *const  mspwh_event_errors[] = {
@@ -197,32 +205,25 @@ static void
 mspwh_event_members(mspwh_member_t *members, const cJSON *object,
     unsigned depth)
 {
-    size_t           length;
     unsigned         i;
     const cJSON     *item;
     mspwh_member_t  *member;
 
     cJSON_ArrayForEach(item, object) {
-        length = strlen(item->string);
+        i = mspwh_event_member(item->string, strlen(item->string));
 
-        for (i = 0; i < MSPWH_MEMBERS; i++) {
-            if (mspwh_event_same_name(item->string, length,
-                                      mspwh_member_names[i]))
+        if (i < MSPWH_MEMBERS) {
+            member = &members[i];
+
+            if (member->item == NULL || depth < member->depth) {
+                member->item = item;
+                member->depth = depth;
+                member->ambiguous = 0;
+
+            } else if (depth == member->depth
+                       && !mspwh_pointer_same_value(member->item, item))
             {
-                member = &members[i];
-
-                if (member->item == NULL || depth < member->depth) {
-                    member->item = item;
-                    member->depth = depth;
-                    member->ambiguous = 0;
-
-                } else if (depth == member->depth
-                           && !mspwh_pointer_same_value(member->item, item))
-                {
-                    member->ambiguous = 1;
-                }
-
-                break;
+                member->ambiguous = 1;
             }
         }
 
@@ -238,37 +239,50 @@ mspwh_event_ask(const char *name, size_t length)
 {
     unsigned  i;
 
-    for (i = 0; i < MSPWH_MEMBERS; i++) {
-        if (mspwh_event_same_name(name, length, mspwh_member_names[i])) {
-            return (i < MSPWH_MEMBER_DETAILS) ? MSPWH_SCANNER_VALUE
-                                              : MSPWH_SCANNER_PRESENCE;
-        }
+    i = mspwh_event_member(name, length);
+
+    if (i == MSPWH_MEMBERS) {
+        return MSPWH_SCANNER_NOTHING;
     }
 
-    return MSPWH_SCANNER_NOTHING;
+    return (i < MSPWH_MEMBER_DETAILS) ? MSPWH_SCANNER_VALUE
+                                      : MSPWH_SCANNER_PRESENCE;
 }
 
 
-/* compares without case, "_" and "-" */
+/* which of the members the name is of, or MSPWH_MEMBERS */
 
-static int
-mspwh_event_same_name(const char *name, size_t length, const char *wanted)
+static unsigned
+mspwh_event_member(const char *name, size_t length)
 {
+    char         text[MSPWH_MEMBER_NAME];
+    size_t       n;
+    unsigned     i;
     const char  *end;
+
+    n = 0;
 
     for (end = name + length; name < end; name++) {
         if (*name == '_' || *name == '-') {
             continue;
         }
 
-        if (mspwh_to_lower(*name) != *wanted) {
-            return 0;
+        if (n == MSPWH_MEMBER_NAME) {
+            return MSPWH_MEMBERS;
         }
 
-        wanted++;
+        text[n++] = (char) mspwh_to_lower(*name);
     }
 
-    return *wanted == '\0';
+    for (i = 0; i < MSPWH_MEMBERS; i++) {
+        if (n == mspwh_member_names[i].length
+            && memcmp(text, mspwh_member_names[i].name, n) == 0)
+        {
+            break;
+        }
+    }
+
+    return i;
 }
 
 
