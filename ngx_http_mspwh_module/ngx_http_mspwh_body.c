@@ -2,14 +2,9 @@
 #include "ngx_http_mspwh_module.h"
 
 
-#define NGX_HTTP_MSPWH_FILE_BUFFER  65536
-#define NGX_HTTP_MSPWH_PIECE        16384
+#define NGX_HTTP_MSPWH_PIECE  16384
 
 
-static ngx_int_t ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data,
-    size_t len);
-static ngx_int_t ngx_http_mspwh_feed_file(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_buf_t *b);
 static ngx_int_t ngx_http_mspwh_match(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx);
 static ngx_int_t ngx_http_mspwh_parse(ngx_http_request_t *r,
@@ -112,7 +107,7 @@ ngx_http_mspwh_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data, size_t len)
 {
     size_t  n;
@@ -133,78 +128,6 @@ ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data, size_t len)
     }
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_mspwh_feed_buffered(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
-{
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
-
-    if (r->request_body == NULL) {
-        return NGX_OK;
-    }
-
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        b = cl->buf;
-
-        rc = b->in_file ? ngx_http_mspwh_feed_file(r, ctx, b)
-                        : ngx_http_mspwh_feed(ctx, b->pos, b->last - b->pos);
-
-        if (rc != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mspwh_feed_file(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_buf_t *b)
-{
-    off_t      offset;
-    size_t     size;
-    u_char    *buf;
-    ssize_t    n;
-    ngx_int_t  rc;
-
-    buf = ngx_palloc(r->pool, NGX_HTTP_MSPWH_FILE_BUFFER);
-    if (buf == NULL) {
-        return NGX_ERROR;
-    }
-
-    rc = NGX_OK;
-
-    for (offset = b->file_pos; offset < b->file_last; offset += n) {
-        size = (size_t) ngx_min(b->file_last - offset,
-                                NGX_HTTP_MSPWH_FILE_BUFFER);
-
-        n = ngx_read_file(b->file, buf, size, offset);
-
-        if (n <= 0) {
-            if (n == 0) {
-                ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
-                              "mspwh: the request body's file \"%V\" "
-                              "has been truncated", &b->file->name);
-            }
-
-            rc = NGX_ERROR;
-            break;
-        }
-
-        rc = ngx_http_mspwh_feed(ctx, buf, (size_t) n);
-        if (rc != NGX_OK) {
-            break;
-        }
-    }
-
-    ngx_pfree(r->pool, buf);
-
-    return rc;
 }
 
 

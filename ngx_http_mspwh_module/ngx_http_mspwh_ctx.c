@@ -90,6 +90,7 @@ ngx_http_mspwh_drop_event(ngx_http_mspwh_ctx_t *ctx)
 void
 ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx)
 {
+    ngx_http_mspwh_stop_steps(ctx);
     ngx_http_mspwh_release_verifier(ctx);
     mspwh_scanner_cleanup(&ctx->scanner);
     ngx_http_mspwh_drop_event(ctx);

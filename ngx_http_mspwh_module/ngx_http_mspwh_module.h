@@ -155,6 +155,12 @@ typedef struct {
 
     off_t                      size;
 
+    /* a body that was read before: what is left, and the next step */
+    ngx_chain_t               *rest;
+    off_t                      offset;
+    u_char                    *buffer;
+    ngx_event_t                step;
+
     unsigned                   reading:1;
     unsigned                   failed:1;
     unsigned                   keepalive:1;
@@ -205,8 +211,11 @@ ngx_int_t ngx_http_mspwh_start(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
 void ngx_http_mspwh_release_verifier(ngx_http_mspwh_ctx_t *ctx);
 ngx_int_t ngx_http_mspwh_body_filter(ngx_http_request_t *r, ngx_chain_t *in);
+ngx_int_t ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data,
+    size_t len);
 ngx_int_t ngx_http_mspwh_feed_buffered(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx);
+void ngx_http_mspwh_stop_steps(ngx_http_mspwh_ctx_t *ctx);
 ngx_int_t ngx_http_mspwh_finish(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
 

@@ -147,9 +147,13 @@ ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (ngx_http_mspwh_feed_buffered(r, ctx) != NGX_OK
-        || ngx_http_mspwh_finish(r, ctx, mlcf) != NGX_OK)
-    {
+    rc = ngx_http_mspwh_feed_buffered(r, ctx);
+
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (rc != NGX_OK || ngx_http_mspwh_finish(r, ctx, mlcf) != NGX_OK) {
         ngx_http_mspwh_release_ctx(ctx);
         ctx->failed = 1;
     }
