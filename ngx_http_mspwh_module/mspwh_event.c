@@ -274,6 +274,10 @@ mspwh_event_member(const char *name, size_t length)
         text[n++] = (char) mspwh_to_lower(*name);
     }
 
+    if (n == 0) {
+        return MSPWH_MEMBERS;
+    }
+
     for (i = 0; i < MSPWH_MEMBERS; i++) {
         if (n == mspwh_member_names[i].length
             && memcmp(text, mspwh_member_names[i].name, n) == 0)
