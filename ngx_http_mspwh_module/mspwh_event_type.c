@@ -6,6 +6,7 @@
 
 static const char *mspwh_event_type_after_word(const char *type,
     const char *word);
+static int mspwh_event_type_is_canonical(const char *type, size_t length);
 
 
 static const mspwh_event_type_t  mspwh_event_types[MSPWH_EVENT_TYPES] = {
@@ -32,6 +33,16 @@ static const mspwh_event_type_t  mspwh_event_types[MSPWH_EVENT_TYPES] = {
     { MSPWH_ENTITY_ATTACHMENT, MSPWH_ACTION_DELETED,
       "ticket.attachment.deleted", "attachmentdeleted" }
 };
+
+/* what a prefix without "ticket" is meant to be */
+
+static const char *const  mspwh_event_prefixes[] = {
+    "ticket.note.*", "ticket.response.*", "ticket.attachment.*"
+};
+
+#define MSPWH_EVENT_PREFIXES                                                  \
+    (sizeof(mspwh_event_prefixes) / sizeof(mspwh_event_prefixes[0]))
+
 
 static const char *const  mspwh_entities[] = {
     "unknown", "ticket", "note", "response", "attachment"
@@ -204,6 +215,98 @@ mspwh_event_type_after_word(const char *type, const char *word)
     }
 
     return (type[length] == '\0') ? type + length : NULL;
+}
+
+
+int
+mspwh_event_type_pattern(const char *pattern, const char **meant)
+{
+    size_t                     i, length;
+    const mspwh_event_type_t  *known;
+
+    *meant = NULL;
+
+    if (strcmp(pattern, "*") == 0) {
+        return 0;
+    }
+
+    length = strlen(pattern);
+
+    if (length > 2 && strcmp(pattern + length - 2, ".*") == 0) {
+
+        for (i = 0; i < MSPWH_EVENT_PREFIXES; i++) {
+            if (strcmp(pattern, mspwh_event_prefixes[i] + strlen("ticket."))
+                == 0)
+            {
+                *meant = mspwh_event_prefixes[i];
+                return -1;
+            }
+        }
+
+        return mspwh_event_type_is_canonical(pattern, length - 2) ? 0 : -1;
+    }
+
+    known = mspwh_event_type_known(pattern);
+
+    if (known != NULL) {
+        if (strcmp(known->type, pattern) == 0) {
+            return 0;
+        }
+
+        *meant = known->type;
+        return -1;
+    }
+
+    return mspwh_event_type_is_canonical(pattern, length) ? 0 : -1;
+}
+
+
+/* what mspwh_event_type_canonical() can write */
+
+static int
+mspwh_event_type_is_canonical(const char *type, size_t length)
+{
+    size_t  i;
+
+    for (i = 0; i < length; i++) {
+
+        if (type[i] == '.') {
+            if (i == 0 || type[i - 1] == '.' || i == length - 1) {
+                return 0;
+            }
+
+            continue;
+        }
+
+        if (mspwh_is_lower(type[i]) || mspwh_is_digit(type[i])) {
+            continue;
+        }
+
+        /* a byte outside ASCII */
+
+        if (type[i] != '%' || length - i < 3
+            || type[i + 1] == '\0' || type[i + 2] == '\0'
+            || strchr("89abcdef", type[i + 1]) == NULL
+            || strchr("0123456789abcdef", type[i + 2]) == NULL)
+        {
+            return 0;
+        }
+
+        i += 2;
+    }
+
+    return length > 0;
+}
+
+
+int
+mspwh_event_type_matches(const char *pattern, size_t length, const char *type)
+{
+    if (length > 0 && pattern[length - 1] == '*') {
+        return strncmp(pattern, type, length - 1) == 0;
+    }
+
+    return strlen(type) == length && memcmp(pattern, type, length) == 0;
 }
 
 

@@ -82,6 +82,19 @@ void mspwh_event_type_classify(const char *type, mspwh_entity_e *entity,
     mspwh_action_e *action);
 
 /*
+ * Checks a pattern, which is a canonical type, or its first words with "*"
+ * for the rest; "*" alone is for all types.  Returns 0, or -1 where no type
+ * can match it, with "*meant" set to what was meant, or to NULL.
+ */
+int mspwh_event_type_pattern(const char *pattern, const char **meant);
+
+/*
+ * Tells if a pattern of "length" bytes matches a canonical type.
+ */
+int mspwh_event_type_matches(const char *pattern, size_t length,
+    const char *type);
+
+/*
  * Writes a text with every byte but the unreserved ones of RFC 3986,
  * section 2.3, percent-encoded, and returns the end of it.  "dst" has room
  * for three times the length.

@@ -78,7 +78,7 @@ typedef struct {
 typedef struct {
     time_t        start;
 
-    /* once for each request; a verdict other than verified has a reason */
+    /* once for each request; a verdict that rejects has a reason */
     ngx_atomic_t  verdicts[NGX_HTTP_MSPWH_VERDICTS];
     ngx_atomic_t  without_verdict[NGX_HTTP_MSPWH_CAUSES];
     ngx_atomic_t  rejections[NGX_HTTP_MSPWH_REASONS];

@@ -117,6 +117,7 @@ typedef struct {
     ngx_array_t               *keys;        /* of ngx_http_mspwh_key_t */
     ngx_http_mspwh_idle_t     *idle;        /* theirs */
     ngx_http_mspwh_fields_t   *fields;
+    ngx_array_t               *accept;      /* of ngx_str_t, the patterns */
     size_t                     envelope_size;
 
     ngx_str_t                  header;
@@ -179,6 +180,7 @@ char *ngx_http_mspwh_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mspwh_secret_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 /* request flow */
@@ -186,10 +188,18 @@ char *ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_mspwh_header_filter(ngx_http_request_t *r);
 
+/* NGX_DECLINED, or the status for an event that mspwh_accept keeps out */
+ngx_int_t ngx_http_mspwh_check_accept(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
 /* tells if two locations have the same secrets, or none, and the same ids */
 ngx_uint_t ngx_http_mspwh_same_keys(ngx_array_t *one, ngx_array_t *two);
 
 extern ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
+
+
+/* the end of a log line in monitor mode */
+#define NGX_HTTP_MSPWH_LET_THROUGH  ", let through (monitor)"
 
 
 /* reasons; an error is one of those that are not about memory */

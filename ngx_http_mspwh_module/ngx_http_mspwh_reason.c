@@ -99,7 +99,7 @@ ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     verdict = &ngx_http_mspwh_verdicts[ctx->verdict];
     text = ngx_http_mspwh_reason_text(reason);
     suffix = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR)
-             ? ", let through (monitor)" : "";
+             ? NGX_HTTP_MSPWH_LET_THROUGH : "";
 
     /* in monitor mode the body is read whatever the header says */
 

@@ -275,9 +275,15 @@ ngx_http_mspwh_answer(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
     }
 
+    /* what another location does not accept this one may */
+
     if (ctx->verdict == NGX_HTTP_MSPWH_VERIFIED
-        || mlcf->enable == NGX_HTTP_MSPWH_MONITOR)
+        || ctx->verdict == NGX_HTTP_MSPWH_NOT_ACCEPTED)
     {
+        return ngx_http_mspwh_check_accept(r, ctx, mlcf);
+    }
+
+    if (mlcf->enable == NGX_HTTP_MSPWH_MONITOR) {
         return NGX_DECLINED;
     }
 
