@@ -5,6 +5,7 @@ package Bench::Cpu;
 use strict;
 use warnings;
 
+use Bench::Counters;
 use Bench::Event qw(event write_request);
 use Bench::Report qw(median spread duration size_name table tsv progress);
 use Bench::Server qw(start_upstream stop_upstream start_peer stop_peer
@@ -24,13 +25,21 @@ sub run {
     }
     my @by_connections = $o->{whole} ? by_connections($o, @peers) : ();
     stop_peer($_) for @peers;
+    my $counters = counters_chosen($o) && Bench::Counters::compare($o);
     for my $setting (qw(memory file)) {
         print_setting($o, $setting, $result{$setting});
         push @tsv, tsv_rows($o, $setting, $result{$setting});
     }
     print_connections(@by_connections) if @by_connections;
+    Bench::Counters::show($o, $counters) if $counters;
     tsv("$o->{dir}/cpu.tsv",
         ['setting', 'bytes', 'what', 'median_ns', 'q1_ns', 'q3_ns', 'rounds'], @tsv);
+}
+
+# Where the module and 1 KB are among the chosen cases.
+sub counters_chosen {
+    my $o = shift;
+    return grep({ $_ eq 'mspwh' } @{ $o->{peers} }) && grep({ $_ == 1024 } @{ $o->{sizes} });
 }
 
 # Node.js is slow before it has compiled its own code.

@@ -141,6 +141,12 @@ sub start_nginx {
     die "$name: no worker process\n" if !@{ $peer->{pids} };
 }
 
+# The module without its counters, configured as with them.
+sub start_uncounted {
+    my ($peer, $words) = @_;
+    start_nginx($peer, { %$words, MODULE => "$dir/no_counters.so" }, 'mspwh.conf');
+}
+
 sub start_haproxy {
     my ($peer, $words) = @_;
     my $home = $peer->{home};
