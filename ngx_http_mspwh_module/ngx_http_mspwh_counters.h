@@ -101,6 +101,9 @@ struct ngx_http_mspwh_main_conf_s {
     /* a location has its requests counted, or shows the counters */
     ngx_uint_t                  counted;
 
+    /* the last of a list of all "mspwh" lines */
+    ngx_http_mspwh_source_t    *sources;
+
     /* of ngx_array_t *: the secrets of each level */
     ngx_array_t                 keys;
 

@@ -3,6 +3,8 @@
 #include "ngx_http_mspwh_status.h"
 
 
+static char *ngx_http_mspwh_mode(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_mspwh_signature_header(ngx_conf_t *cf,
@@ -14,6 +16,8 @@ static void *ngx_http_mspwh_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static char *ngx_http_mspwh_no_secret(ngx_conf_t *cf,
+    ngx_http_core_loc_conf_t *clcf);
 static ngx_int_t ngx_http_mspwh_init(ngx_conf_t *cf);
 
 
@@ -40,7 +44,7 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
 
     { ngx_string("mspwh"),
       NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
-      ngx_http_mspwh_enum_slot,
+      ngx_http_mspwh_mode,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_mspwh_loc_conf_t, enable),
       ngx_http_mspwh_modes },
@@ -134,6 +138,17 @@ ngx_module_t  ngx_http_mspwh_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static char *
+ngx_http_mspwh_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *rv;
+
+    rv = ngx_http_mspwh_enum_slot(cf, cmd, conf);
+
+    return (rv == NGX_CONF_OK) ? ngx_http_mspwh_add_source(cf, conf) : rv;
+}
 
 
 /* nginx's own slot does not say what is allowed */
@@ -266,6 +281,7 @@ ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->counted = 0;
+     *     conf->sources = NULL;
      *     conf->counters = NULL;
      *     conf->configured = { 0 };
      */
@@ -297,6 +313,7 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
      */
 
     conf->enable = NGX_CONF_UNSET_UINT;
+    conf->source = NGX_CONF_UNSET_PTR;
     conf->malformed = NGX_CONF_UNSET_UINT;
     conf->keys = NGX_CONF_UNSET_PTR;
     conf->idle = NGX_CONF_UNSET_PTR;
@@ -316,7 +333,6 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_mspwh_loc_conf_t *conf = child;
 
     ngx_http_core_loc_conf_t    *clcf;
-    ngx_http_core_srv_conf_t    *cscf;
     ngx_http_mspwh_main_conf_t  *mmcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -334,6 +350,7 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_uint_value(conf->enable, prev->enable,
                               NGX_HTTP_MSPWH_OFF);
+    ngx_conf_merge_ptr_value(conf->source, prev->source, NULL);
     ngx_conf_merge_uint_value(conf->malformed, prev->malformed,
                               NGX_HTTP_MSPWH_REJECT);
     ngx_conf_merge_ptr_value(conf->keys, prev->keys, NULL);
@@ -350,9 +367,20 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         mmcf->counted = 1;
     }
 
-    if (conf->enable != NGX_HTTP_MSPWH_ON || conf->keys != NULL) {
-        return NGX_CONF_OK;
+    ngx_http_mspwh_check_location(cf, prev, conf);
+
+    if (conf->enable == NGX_HTTP_MSPWH_ON && conf->keys == NULL) {
+        return ngx_http_mspwh_no_secret(cf, clcf);
     }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_mspwh_no_secret(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_http_core_srv_conf_t  *cscf;
 
     if (clcf->name.len != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -394,6 +422,8 @@ ngx_http_mspwh_init(ngx_conf_t *cf)
 
     ngx_http_mspwh_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_mspwh_header_filter;
+
+    ngx_http_mspwh_check_sources(cf);
 
     return ngx_http_mspwh_init_counters(cf);
 }

@@ -111,8 +111,28 @@ typedef struct {
 } ngx_http_mspwh_idle_t;
 
 
+/* a "mspwh" line, with what was found where it takes effect */
+
+typedef struct ngx_http_mspwh_source_s  ngx_http_mspwh_source_t;
+
+struct ngx_http_mspwh_source_s {
+    u_char                    *file_name;
+    ngx_uint_t                 line;
+    ngx_http_mspwh_source_t   *next;
+
+    /* the causes that it has been warned of */
+    ngx_uint_t                 told;
+
+    unsigned                   small_body:1;
+    unsigned                   large_body:1;
+    unsigned                   no_secret:1;
+    unsigned                   secret:1;
+};
+
+
 typedef struct {
     ngx_uint_t                 enable;
+    ngx_http_mspwh_source_t   *source;      /* of "enable" */
     ngx_uint_t                 malformed;
     ngx_array_t               *keys;        /* of ngx_http_mspwh_key_t */
     ngx_http_mspwh_idle_t     *idle;        /* theirs */
@@ -246,7 +266,25 @@ void ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx);
 
 ngx_int_t ngx_http_mspwh_add_variables(ngx_conf_t *cf);
 
+/* tells if a variable is one of the module's */
+ngx_uint_t ngx_http_mspwh_is_variable(ngx_conf_t *cf, ngx_str_t *name);
+
 extern ngx_str_t  ngx_http_mspwh_verdicts[];
+
+
+/*
+ * Warnings of what is legal but a mistake: the place of a "mspwh" directive,
+ * a location where it takes effect, once merged, and all of these together.
+ */
+
+char *ngx_http_mspwh_add_source(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *mlcf);
+void ngx_http_mspwh_check_location(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
+void ngx_http_mspwh_check_sources(ngx_conf_t *cf);
+
+/* a variable is asked for, but there is no verdict: is it too early? */
+void ngx_http_mspwh_check_early(ngx_http_request_t *r, ngx_str_t *variable);
 
 
 extern ngx_module_t  ngx_http_mspwh_module;

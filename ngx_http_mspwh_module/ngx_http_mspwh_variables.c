@@ -20,6 +20,7 @@ typedef enum {
 
 static ngx_int_t ngx_http_mspwh_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_str_t *ngx_http_mspwh_variable_name(uintptr_t data);
 static ngx_int_t ngx_http_mspwh_variable_delivery_id(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_mspwh_variable_raw(ngx_http_request_t *r,
@@ -79,6 +80,32 @@ ngx_http_mspwh_add_variables(ngx_conf_t *cf)
 }
 
 
+ngx_uint_t
+ngx_http_mspwh_is_variable(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t                  i, n;
+    ngx_hash_key_t             *key;
+    ngx_http_variable_t        *v;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    key = cmcf->variables_keys->keys.elts;
+    n = cmcf->variables_keys->keys.nelts;
+
+    for (i = 0; i < n; i++) {
+        if (key[i].key.len == name->len
+            && ngx_strncmp(key[i].key.data, name->data, name->len) == 0)
+        {
+            v = key[i].value;
+            return v->get_handler == ngx_http_mspwh_variable;
+        }
+    }
+
+    return 0;
+}
+
+
 static ngx_int_t
 ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
@@ -92,6 +119,10 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ngx_str_null(&value);
 
     ctx = ngx_http_mspwh_get_ctx(r);
+
+    if (ctx == NULL) {
+        ngx_http_mspwh_check_early(r, ngx_http_mspwh_variable_name(data));
+    }
 
     if (ctx == NULL
         || (data >= NGX_HTTP_MSPWH_VAR_EVENT_TYPE
@@ -160,6 +191,17 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     v->data = value.data;
 
     return NGX_OK;
+}
+
+
+static ngx_str_t *
+ngx_http_mspwh_variable_name(uintptr_t data)
+{
+    ngx_http_variable_t  *v;
+
+    for (v = ngx_http_mspwh_vars; v->data != data; v++) { /* void */ }
+
+    return &v->name;
 }
 
 

@@ -1,0 +1,680 @@
+
+#include "ngx_http_mspwh_counters.h"
+
+
+/*
+ * What is legal, but surely a mistake.  All that is said here is said once
+ * for each "mspwh" line, and only where it is certain: a location that may be
+ * reached by a redirect, with the event known, is given the benefit of the
+ * doubt.
+ */
+
+#define NGX_HTTP_MSPWH_SMALL_BODY  (1024 * 1024)
+
+/* at run time, a worker says it once in so many seconds */
+#define NGX_HTTP_MSPWH_EARLY_INTERVAL  60
+
+#define NGX_HTTP_MSPWH_TOLD_RETURN    0x01
+#define NGX_HTTP_MSPWH_TOLD_VARIABLE  0x02
+#define NGX_HTTP_MSPWH_TOLD_SECRET    0x04
+#define NGX_HTTP_MSPWH_TOLD_SIZE      0x08
+
+
+/* a code of the rewrite module, by its function, and its size */
+
+typedef struct {
+    ngx_http_script_code_pt          code;
+    size_t                           size;
+} ngx_http_mspwh_code_t;
+
+
+/* what the rewrite module does at one level */
+
+typedef struct {
+    /* the status that "return" always answers with, or 0 */
+    ngx_uint_t                       status;
+
+    /* an event variable, or NULL */
+    ngx_str_t                       *variable;
+} ngx_http_mspwh_rewrite_t;
+
+
+static void ngx_http_mspwh_check_rewrite(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *conf, ngx_uint_t own);
+static void ngx_http_mspwh_warn_return(ngx_conf_t *cf,
+    ngx_http_mspwh_source_t *source, ngx_http_core_loc_conf_t *clcf);
+static void ngx_http_mspwh_warn_variable(ngx_conf_t *cf,
+    ngx_http_mspwh_source_t *source, ngx_http_core_loc_conf_t *clcf,
+    ngx_str_t *variable);
+static const char *ngx_http_mspwh_level(ngx_conf_t *cf,
+    ngx_http_core_loc_conf_t *clcf, ngx_str_t **name);
+static ngx_uint_t ngx_http_mspwh_is_told(ngx_conf_t *cf,
+    ngx_http_mspwh_source_t *source, ngx_uint_t cause);
+static ngx_uint_t ngx_http_mspwh_has_locations(ngx_http_core_loc_conf_t *clcf);
+static ngx_uint_t ngx_http_mspwh_has_error_page(ngx_http_core_loc_conf_t *clcf,
+    ngx_uint_t status);
+static ngx_uint_t ngx_http_mspwh_may_be_error_page(
+    ngx_http_core_loc_conf_t *from, ngx_http_core_loc_conf_t *clcf);
+static ngx_array_t *ngx_http_mspwh_rewrite_codes(ngx_conf_t *cf,
+    void **loc_conf);
+static void ngx_http_mspwh_scan(ngx_conf_t *cf, void **loc_conf,
+    ngx_http_mspwh_rewrite_t *rewrite);
+static size_t ngx_http_mspwh_code_size(u_char *p, u_char *end);
+static ngx_str_t *ngx_http_mspwh_code_variable(ngx_conf_t *cf, u_char *p);
+
+
+static ngx_http_mspwh_code_t  ngx_http_mspwh_codes[] = {
+    { ngx_http_script_copy_code, sizeof(ngx_http_script_copy_code_t) },
+    { ngx_http_script_copy_var_code, sizeof(ngx_http_script_var_code_t) },
+    { ngx_http_script_start_args_code, sizeof(uintptr_t) },
+#if (NGX_PCRE)
+    { ngx_http_script_copy_capture_code,
+      sizeof(ngx_http_script_copy_capture_code_t) },
+    { ngx_http_script_regex_start_code,
+      sizeof(ngx_http_script_regex_code_t) },
+    { ngx_http_script_regex_end_code,
+      sizeof(ngx_http_script_regex_end_code_t) },
+#endif
+    { ngx_http_script_return_code, sizeof(ngx_http_script_return_code_t) },
+    { ngx_http_script_break_code, sizeof(uintptr_t) },
+    { ngx_http_script_if_code, sizeof(ngx_http_script_if_code_t) },
+    { ngx_http_script_equal_code, sizeof(uintptr_t) },
+    { ngx_http_script_not_equal_code, sizeof(uintptr_t) },
+    { ngx_http_script_file_code, sizeof(ngx_http_script_file_code_t) },
+    { ngx_http_script_complex_value_code,
+      sizeof(ngx_http_script_complex_value_code_t) },
+    { ngx_http_script_value_code, sizeof(ngx_http_script_value_code_t) },
+    { ngx_http_script_set_var_code, sizeof(ngx_http_script_var_code_t) },
+    { ngx_http_script_var_set_handler_code,
+      sizeof(ngx_http_script_var_handler_code_t) },
+    { ngx_http_script_var_code, sizeof(ngx_http_script_var_code_t) },
+    { ngx_http_script_nop_code, sizeof(uintptr_t) },
+
+    /* the end */
+    { NULL, sizeof(uintptr_t) }
+};
+
+
+char *
+ngx_http_mspwh_add_source(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_http_mspwh_source_t     *source;
+    ngx_http_mspwh_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+
+    source = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_source_t));
+    if (source == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    source->file_name = cf->conf_file->file.name.data;
+    source->line = cf->conf_file->line;
+    source->next = mmcf->sources;
+
+    mmcf->sources = source;
+    mlcf->source = source;
+
+    return NGX_CONF_OK;
+}
+
+
+void
+ngx_http_mspwh_check_location(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
+    ngx_http_mspwh_loc_conf_t *conf)
+{
+    ngx_http_mspwh_source_t   *source;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* in "if" and "limit_except", all this is inherited */
+
+    if (!ngx_http_mspwh_is_checked(conf) || clcf->noname) {
+        return;
+    }
+
+    source = conf->source;
+
+    ngx_http_mspwh_check_rewrite(cf, conf, source != prev->source);
+
+    /*
+     * A server's own level is rarely asked for anything, and neither may some
+     * of the locations: it takes all of them to be sure.
+     */
+
+    if (clcf->named || clcf->internal
+        || (clcf->name.len == 0 && ngx_http_mspwh_has_locations(clcf)))
+    {
+        return;
+    }
+
+    if (clcf->client_max_body_size != 0
+        && clcf->client_max_body_size <= NGX_HTTP_MSPWH_SMALL_BODY)
+    {
+        source->small_body = 1;
+
+    } else {
+        source->large_body = 1;
+    }
+
+    if (conf->keys != NULL) {
+        source->secret = 1;
+
+    } else if (conf->enable == NGX_HTTP_MSPWH_MONITOR) {
+        source->no_secret = 1;
+    }
+}
+
+
+void
+ngx_http_mspwh_check_sources(ngx_conf_t *cf)
+{
+    ngx_http_mspwh_source_t     *source;
+    ngx_http_mspwh_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+
+    for (source = mmcf->sources; source; source = source->next) {
+
+        if (source->no_secret && !source->secret
+            && !ngx_http_mspwh_is_told(cf, source, NGX_HTTP_MSPWH_TOLD_SECRET))
+        {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"mspwh\" is \"monitor\", but with no "
+                          "\"mspwh_secret\" or \"mspwh_secret_file\" "
+                          "nothing can be verified in %s:%ui",
+                          source->file_name, source->line);
+        }
+
+        if (source->small_body && !source->large_body
+            && !ngx_http_mspwh_is_told(cf, source, NGX_HTTP_MSPWH_TOLD_SIZE))
+        {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"mspwh\" is enabled, but \"client_max_body_size\" "
+                          "is 1m, its default, or less: events with images "
+                          "are larger in %s:%ui",
+                          source->file_name, source->line);
+        }
+    }
+}
+
+
+/*
+ * What a map or another module does with a variable cannot be seen in the
+ * configuration.  A request that the rewrite module has answered, or that an
+ * error has led elsewhere, is left in its phase for headers and logs, and one
+ * that came to no phase looks as if in the first: there it is too late.
+ */
+
+void
+ngx_http_mspwh_check_early(ngx_http_request_t *r, ngx_str_t *variable)
+{
+    static time_t  last;
+
+    ngx_http_phase_handler_t   *ph;
+    ngx_http_core_main_conf_t  *cmcf;
+    ngx_http_mspwh_loc_conf_t  *mlcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
+
+    ph = &cmcf->phase_engine.handlers[r->phase_handler];
+
+    if (ph->checker != ngx_http_core_rewrite_phase
+        || r->write_event_handler != ngx_http_core_run_phases
+        || r->headers_out.status != 0
+        || r->error_page
+        || r != r->main
+        || !ngx_http_mspwh_is_checked(mlcf))
+    {
+        return;
+    }
+
+    if (last != 0 && ngx_time() - last < NGX_HTTP_MSPWH_EARLY_INTERVAL) {
+        return;
+    }
+
+    last = ngx_time();
+
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "mspwh: \"$%V\" is used before the body is read, when it "
+                  "is always empty: use it in \"proxy_pass\", headers and "
+                  "logs, not in \"if\", \"set\" or \"rewrite\"; a map on it "
+                  "may need \"volatile\"", variable);
+}
+
+
+static void
+ngx_http_mspwh_check_rewrite(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *conf,
+    ngx_uint_t own)
+{
+    void                      **loc_conf, **srv_loc_conf;
+    ngx_http_core_loc_conf_t   *clcf, *server;
+    ngx_http_core_srv_conf_t   *cscf;
+    ngx_http_mspwh_rewrite_t    here, before;
+    ngx_http_mspwh_loc_conf_t  *srv_mlcf;
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    loc_conf = ((ngx_http_conf_ctx_t *) cf->ctx)->loc_conf;
+    srv_loc_conf = cscf->ctx->loc_conf;
+
+    clcf = loc_conf[ngx_http_core_module.ctx_index];
+    server = srv_loc_conf[ngx_http_core_module.ctx_index];
+    srv_mlcf = srv_loc_conf[ngx_http_mspwh_module.ctx_index];
+
+    ngx_http_mspwh_scan(cf, loc_conf, &here);
+    ngx_http_mspwh_scan(cf, srv_loc_conf, &before);
+
+    /* where "mspwh" is inherited, "return" may well be an exception from it */
+
+    if (own) {
+
+        if (here.status
+            && !ngx_http_mspwh_has_error_page(clcf, here.status)
+            && (clcf == server || !ngx_http_mspwh_has_locations(clcf)))
+        {
+            ngx_http_mspwh_warn_return(cf, conf->source, clcf);
+            return;
+        }
+
+        if (before.status
+            && !ngx_http_mspwh_has_error_page(server, before.status))
+        {
+            ngx_http_mspwh_warn_return(cf, conf->source, server);
+            return;
+        }
+    }
+
+    if (clcf->named || clcf->internal) {
+        return;
+    }
+
+    if (here.variable
+        && (own || clcf == server
+            || !ngx_http_mspwh_may_be_error_page(server, clcf)))
+    {
+        ngx_http_mspwh_warn_variable(cf, conf->source, clcf, here.variable);
+
+    } else if (before.variable && own && !ngx_http_mspwh_is_checked(srv_mlcf))
+    {
+        ngx_http_mspwh_warn_variable(cf, conf->source, server,
+                                     before.variable);
+    }
+}
+
+
+static void
+ngx_http_mspwh_warn_return(ngx_conf_t *cf, ngx_http_mspwh_source_t *source,
+    ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_str_t   *name;
+    const char  *level;
+
+    if (ngx_http_mspwh_is_told(cf, source, NGX_HTTP_MSPWH_TOLD_RETURN)) {
+        return;
+    }
+
+    level = ngx_http_mspwh_level(cf, clcf, &name);
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"mspwh\" is enabled, but \"return\" in %s \"%V\" "
+                  "answers every request before it is verified in %s:%ui",
+                  level, name, source->file_name, source->line);
+}
+
+
+static void
+ngx_http_mspwh_warn_variable(ngx_conf_t *cf, ngx_http_mspwh_source_t *source,
+    ngx_http_core_loc_conf_t *clcf, ngx_str_t *variable)
+{
+    ngx_str_t   *name;
+    const char  *level;
+
+    if (ngx_http_mspwh_is_told(cf, source, NGX_HTTP_MSPWH_TOLD_VARIABLE)) {
+        return;
+    }
+
+    level = ngx_http_mspwh_level(cf, clcf, &name);
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"mspwh\" is enabled, but \"if\", \"set\", \"rewrite\" or "
+                  "\"return\" in %s \"%V\" uses \"$%V\" before the body is "
+                  "read, when it is always empty in %s:%ui",
+                  level, name, variable, source->file_name, source->line);
+}
+
+
+static const char *
+ngx_http_mspwh_level(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
+    ngx_str_t **name)
+{
+    ngx_http_core_srv_conf_t  *cscf;
+
+    if (clcf->name.len != 0) {
+        *name = &clcf->name;
+        return "location";
+    }
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    *name = &cscf->server_name;
+
+    return "server";
+}
+
+
+/* one file may be included many times */
+
+static ngx_uint_t
+ngx_http_mspwh_is_told(ngx_conf_t *cf, ngx_http_mspwh_source_t *source,
+    ngx_uint_t cause)
+{
+    ngx_uint_t                   told;
+    ngx_http_mspwh_source_t     *s;
+    ngx_http_mspwh_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+
+    told = 0;
+
+    for (s = mmcf->sources; s; s = s->next) {
+        if (s->line == source->line
+            && ngx_strcmp(s->file_name, source->file_name) == 0)
+        {
+            told |= s->told;
+        }
+    }
+
+    source->told |= cause;
+
+    return (told & cause) != 0;
+}
+
+
+static ngx_uint_t
+ngx_http_mspwh_has_locations(ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_queue_t                *q;
+    ngx_http_core_loc_conf_t   *inner;
+    ngx_http_location_queue_t  *lq;
+
+    if (clcf->locations == NULL) {
+        return 0;
+    }
+
+    for (q = ngx_queue_head(clcf->locations);
+         q != ngx_queue_sentinel(clcf->locations);
+         q = ngx_queue_next(q))
+    {
+        lq = (ngx_http_location_queue_t *) q;
+        inner = lq->exact ? lq->exact : lq->inclusive;
+
+        if (!inner->noname) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_mspwh_has_error_page(ngx_http_core_loc_conf_t *clcf,
+    ngx_uint_t status)
+{
+    ngx_uint_t            i;
+    ngx_http_err_page_t  *page;
+
+    if (clcf->error_pages == NULL) {
+        return 0;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if ((ngx_uint_t) page[i].status == status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* from any level: the event of what went wrong there is known here */
+
+static ngx_uint_t
+ngx_http_mspwh_may_be_error_page(ngx_http_core_loc_conf_t *from,
+    ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_str_t                  *uri;
+    ngx_uint_t                  i, n;
+    ngx_queue_t                *q;
+    ngx_http_err_page_t        *page;
+    ngx_http_location_queue_t  *lq;
+
+    n = from->error_pages ? from->error_pages->nelts : 0;
+    page = n ? from->error_pages->elts : NULL;
+
+    for (i = 0; i < n; i++) {
+        uri = &page[i].value.value;
+
+        if (page[i].value.lengths != NULL) {
+            return 1;
+        }
+
+        if (uri->len == 0 || uri->data[0] != '/') {
+            continue;
+        }
+
+#if (NGX_PCRE)
+        if (clcf->regex) {
+            return 1;
+        }
+#endif
+
+        if (uri->len >= clcf->name.len
+            && ngx_strncmp(uri->data, clcf->name.data, clcf->name.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    if (from->locations == NULL) {
+        return 0;
+    }
+
+    for (q = ngx_queue_head(from->locations);
+         q != ngx_queue_sentinel(from->locations);
+         q = ngx_queue_next(q))
+    {
+        lq = (ngx_http_location_queue_t *) q;
+
+        if (ngx_http_mspwh_may_be_error_page(
+                                     lq->exact ? lq->exact : lq->inclusive,
+                                     clcf))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * The rewrite module has compiled its directives to codes, one array for each
+ * server and location, with those of "if" inside.  It may not be there.
+ */
+
+static ngx_array_t *
+ngx_http_mspwh_rewrite_codes(ngx_conf_t *cf, void **loc_conf)
+{
+    ngx_uint_t     i;
+    ngx_module_t  *module;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        module = cf->cycle->modules[i];
+
+        if (ngx_strcmp(module->name, "ngx_http_rewrite_module") == 0) {
+
+            /* the first member of its configuration */
+
+            return *(ngx_array_t **) loc_conf[module->ctx_index];
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_mspwh_scan(ngx_conf_t *cf, void **loc_conf,
+    ngx_http_mspwh_rewrite_t *rewrite)
+{
+    u_char                         *p, *end, *if_end;
+    size_t                          size;
+    ngx_uint_t                      leaves;
+    ngx_array_t                    *codes;
+    ngx_http_script_code_pt         code;
+    ngx_http_script_if_code_t      *if_code;
+    ngx_http_script_return_code_t  *ret;
+
+    ngx_memzero(rewrite, sizeof(ngx_http_mspwh_rewrite_t));
+
+    codes = ngx_http_mspwh_rewrite_codes(cf, loc_conf);
+
+    if (codes == NULL) {
+        return;
+    }
+
+    p = codes->elts;
+    end = p + codes->nelts;
+    if_end = p;
+    leaves = 0;
+
+    for ( /* void */ ; p < end; p += size) {
+        size = ngx_http_mspwh_code_size(p, end);
+
+        if (size == 0) {
+            return;
+        }
+
+        if (rewrite->variable == NULL) {
+            rewrite->variable = ngx_http_mspwh_code_variable(cf, p);
+        }
+
+        code = *(ngx_http_script_code_pt *) p;
+
+        if (code == ngx_http_script_if_code) {
+            if_code = (ngx_http_script_if_code_t *) p;
+            if_end = ngx_max(if_end, p + if_code->next);
+
+        } else if (code == ngx_http_script_break_code || code == NULL) {
+
+            /* "break", or a "rewrite" that is the last */
+
+            leaves = 1;
+
+        } else if (code == ngx_http_script_return_code
+                   && p >= if_end && !leaves && rewrite->status == 0)
+        {
+            ret = (ngx_http_script_return_code_t *) p;
+            rewrite->status = ret->status;
+        }
+    }
+}
+
+
+/* the size with what belongs to it, or 0 where another module has its own */
+
+static size_t
+ngx_http_mspwh_code_size(u_char *p, u_char *end)
+{
+    size_t                        len;
+    ngx_uint_t                    i, n;
+    ngx_http_script_code_pt       code;
+    ngx_http_script_copy_code_t  *copy;
+
+    /*
+     * nginx 1.31 ends a value with a code that is not in the table, since
+     * older ones do not have it: between known codes, it is stepped over.
+     */
+
+    for (n = 0; n < 2; n++) {
+        if (p + (n + 1) * sizeof(uintptr_t) > end) {
+            return 0;
+        }
+
+        code = ((ngx_http_script_code_pt *) p)[n];
+
+        for (i = 0; ngx_http_mspwh_codes[i].code != code; i++) {
+            if (ngx_http_mspwh_codes[i].code == NULL) {
+                break;
+            }
+        }
+
+        if (ngx_http_mspwh_codes[i].code == code) {
+            break;
+        }
+    }
+
+    if (n == 2) {
+        return 0;
+    }
+
+    if (n == 1) {
+        return (code == NULL) ? 0 : sizeof(uintptr_t);
+    }
+
+    if (code != ngx_http_script_copy_code) {
+        return ngx_http_mspwh_codes[i].size;
+    }
+
+    copy = (ngx_http_script_copy_code_t *) p;
+    len = ngx_align(copy->len, sizeof(uintptr_t));
+
+    return sizeof(ngx_http_script_copy_code_t) + len;
+}
+
+
+static ngx_str_t *
+ngx_http_mspwh_code_variable(ngx_conf_t *cf, u_char *p)
+{
+    ngx_uint_t                      i, n, *index;
+    ngx_http_variable_t            *variables;
+    ngx_http_script_code_pt         code;
+    ngx_http_script_var_code_t     *var;
+    ngx_http_core_main_conf_t      *cmcf;
+    ngx_http_script_return_code_t  *ret;
+
+    code = *(ngx_http_script_code_pt *) p;
+
+    if (code == ngx_http_script_var_code
+        || code == ngx_http_script_copy_var_code)
+    {
+        var = (ngx_http_script_var_code_t *) p;
+        index = &var->index;
+        n = 1;
+
+    } else if (code == ngx_http_script_return_code) {
+        ret = (ngx_http_script_return_code_t *) p;
+        index = ret->text.flushes;
+        n = NGX_MAX_UINT32_VALUE;
+
+    } else {
+        return NULL;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    variables = cmcf->variables.elts;
+
+    for (i = 0; index != NULL && i < n && index[i] != (ngx_uint_t) -1; i++) {
+        if (ngx_http_mspwh_is_variable(cf, &variables[index[i]].name)) {
+            return &variables[index[i]].name;
+        }
+    }
+
+    return NULL;
+}
