@@ -31,6 +31,10 @@ static void mspwh_event_members(mspwh_member_t *members, const cJSON *object,
 static unsigned mspwh_event_member(const char *name, size_t length);
 static void mspwh_event_role(mspwh_member_t *member, const cJSON *tree,
     const mspwh_role_t *role);
+static mspwh_event_error_e mspwh_event_values(mspwh_event_t *event,
+    const cJSON *tree, const mspwh_fields_t *fields);
+static const char *mspwh_event_value(const cJSON *tree,
+    const mspwh_pointer_t *pointer);
 static const char *mspwh_event_scalar(const mspwh_member_t *member);
 static int mspwh_event_is_present(const mspwh_member_t *member);
 static int mspwh_event_id(const mspwh_member_t *member, const char **id);
@@ -102,6 +106,10 @@ mspwh_event_parse(mspwh_event_t *event, const char *envelope, size_t length,
     error = (tree == NULL) ? MSPWH_EVENT_NO_MEMORY
                            : mspwh_event_read(event, tree, fields);
 
+    if (error == MSPWH_EVENT_OK && fields != NULL && fields->nvalues > 0) {
+        error = mspwh_event_values(event, tree, fields);
+    }
+
     if (error == MSPWH_EVENT_OK) {
         error = mspwh_event_store(event);
     }
@@ -109,6 +117,7 @@ mspwh_event_parse(mspwh_event_t *event, const char *envelope, size_t length,
     cJSON_Delete(tree);
 
     if (error != MSPWH_EVENT_OK) {
+        mspwh_event_cleanup(event);
         memset(event, 0, sizeof(mspwh_event_t));
         event->type = event->type_raw = "";
         event->entity_id = event->ticket_id = "";
@@ -121,8 +130,11 @@ mspwh_event_parse(mspwh_event_t *event, const char *envelope, size_t length,
 void
 mspwh_event_cleanup(mspwh_event_t *event)
 {
+    free(event->values);
     free(event->storage);
 
+    event->nvalues = 0;
+    event->values = NULL;
     event->storage = NULL;
 }
 
@@ -306,6 +318,65 @@ mspwh_event_role(mspwh_member_t *member, const cJSON *tree,
 }
 
 
+static mspwh_event_error_e
+mspwh_event_values(mspwh_event_t *event, const cJSON *tree,
+    const mspwh_fields_t *fields)
+{
+    unsigned  i;
+
+    event->values = malloc(fields->nvalues * sizeof(char *));
+    if (event->values == NULL) {
+        return MSPWH_EVENT_NO_MEMORY;
+    }
+
+    event->nvalues = fields->nvalues;
+
+    for (i = 0; i < fields->nvalues; i++) {
+        event->values[i] = mspwh_event_value(tree, fields->values[i]);
+    }
+
+    return MSPWH_EVENT_OK;
+}
+
+
+/* a scalar that can stand in a header or a line of a log, or "" */
+
+static const char *
+mspwh_event_value(const cJSON *tree, const mspwh_pointer_t *pointer)
+{
+    int           ambiguous;
+    size_t        i;
+    const char   *text;
+    const cJSON  *item;
+
+    item = mspwh_pointer_resolve(pointer, tree, &ambiguous);
+
+    if (item == NULL || ambiguous) {
+        return "";
+    }
+
+    if (cJSON_IsBool(item)) {
+        return cJSON_IsTrue(item) ? "true" : "false";
+    }
+
+    if (!cJSON_IsString(item)) {
+        return "";
+    }
+
+    text = mspwh_scanner_text(item->valuestring);
+
+    for (i = 0; text[i] != '\0'; i++) {
+        if (i == MSPWH_EVENT_VALUE || (unsigned char) text[i] < 0x20
+            || text[i] == 0x7f)
+        {
+            return "";
+        }
+    }
+
+    return text;
+}
+
+
 /* the text of a string or a number, or NULL */
 
 static const char *
@@ -389,16 +460,21 @@ mspwh_event_has_word(const char *text)
 static mspwh_event_error_e
 mspwh_event_store(mspwh_event_t *event)
 {
-    char    *p;
-    size_t   raw, entity, ticket;
+    char      *p;
+    size_t     raw, entity, ticket, values, length;
+    unsigned   i;
 
     raw = strlen(event->type_raw) + 1;
     entity = strlen(event->entity_id) + 1;
     ticket = strlen(event->ticket_id) + 1;
 
+    for (i = 0, values = 0; i < event->nvalues; i++) {
+        values += strlen(event->values[i]) + 1;
+    }
+
     /* a byte of an unknown type is three at most, with a dot before it */
 
-    p = malloc(raw + entity + ticket + (event->type ? 0 : raw * 4));
+    p = malloc(raw + entity + ticket + values + (event->type ? 0 : raw * 4));
     if (p == NULL) {
         return MSPWH_EVENT_NO_MEMORY;
     }
@@ -413,6 +489,12 @@ mspwh_event_store(mspwh_event_t *event)
 
     event->ticket_id = memcpy(p, event->ticket_id, ticket);
     p += ticket;
+
+    for (i = 0; i < event->nvalues; i++) {
+        length = strlen(event->values[i]) + 1;
+        event->values[i] = memcpy(p, event->values[i], length);
+        p += length;
+    }
 
     if (event->type == NULL) {
         mspwh_event_type_canonical(p, event->type_raw);

@@ -15,8 +15,9 @@
 #include "mspwh_scanner.h"
 
 
-/* the longest id */
-#define MSPWH_EVENT_ID  128
+/* the longest id, and the longest other value */
+#define MSPWH_EVENT_ID     128
+#define MSPWH_EVENT_VALUE  1024
 
 
 typedef enum {
@@ -68,6 +69,10 @@ typedef struct {
 
 typedef struct {
     mspwh_role_t             roles[MSPWH_ROLES];
+
+    /* what is asked for beside the roles */
+    unsigned                 nvalues;
+    mspwh_pointer_t *const  *values;
 } mspwh_fields_t;
 
 
@@ -84,7 +89,11 @@ typedef struct {
     const char              *entity_id;
     const char              *ticket_id;
 
-    /* what the four point into, if not constant */
+    /* of those asked for beside the roles, in their order */
+    unsigned                 nvalues;
+    const char             **values;
+
+    /* what these point into, if not constant */
     char                    *storage;
 } mspwh_event_t;
 

@@ -23,9 +23,9 @@ ngx_http_mspwh_start(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_idle_t  *idle;
 
     mspwh_scanner_init(&ctx->scanner, mlcf->envelope_size,
-                       mlcf->fields ? &mlcf->fields->scanner : NULL);
+                       mlcf->wanted ? &mlcf->wanted->scanner : NULL);
 
-    if (mlcf->fields == NULL) {
+    if (mlcf->wanted == NULL) {
         ctx->scanner.ask = mspwh_event_ask;
     }
 
@@ -216,7 +216,7 @@ ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     }
 
     error = mspwh_event_parse(&ctx->event, scanner->envelope, scanner->length,
-                              mlcf->fields ? &mlcf->fields->fields : NULL);
+                              mlcf->wanted ? &mlcf->wanted->fields : NULL);
 
     if (error == MSPWH_EVENT_NO_MEMORY) {
         ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
@@ -230,6 +230,7 @@ ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     }
 
     ctx->has_event = 1;
+    ctx->sets = mlcf->sets;
 
 done:
 

@@ -2,10 +2,6 @@
 #include "ngx_http_mspwh_module.h"
 
 
-static char *ngx_http_mspwh_add_pointer(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_http_mspwh_fields_t *fields, ngx_uint_t role, ngx_str_t *text);
-
-
 static ngx_conf_enum_t  ngx_http_mspwh_roles[] = {
     { ngx_string("event_type"), MSPWH_ROLE_EVENT_TYPE },
     { ngx_string("entity_id"), MSPWH_ROLE_ENTITY_ID },
@@ -23,6 +19,7 @@ ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char                     *rv;
     ngx_str_t                *value;
     ngx_uint_t                i, role;
+    mspwh_pointer_t         **elt;
     ngx_http_mspwh_fields_t  *fields;
 
     value = cf->args->elts;
@@ -69,9 +66,23 @@ ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     for (i = 2; i < cf->args->nelts; i++) {
-        rv = ngx_http_mspwh_add_pointer(cf, cmd, fields, role, &value[i]);
+        elt = ngx_array_push(&fields->pointers[role]);
+        if (elt == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        rv = ngx_http_mspwh_pointer(cf, cmd, &value[i], elt);
         if (rv != NGX_CONF_OK) {
             return rv;
+        }
+
+        if (ngx_http_mspwh_scan_pointer(&fields->scanner, *elt) != NGX_OK) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "too many JSON pointers into arrays in \"%V\" "
+                               "directive at \"%V\", there may be %d at a "
+                               "level", &cmd->name, &value[i],
+                               MSPWH_SCANNER_POINTERS);
+            return NGX_CONF_ERROR;
         }
     }
 
@@ -82,21 +93,18 @@ ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-static char *
-ngx_http_mspwh_add_pointer(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_http_mspwh_fields_t *fields, ngx_uint_t role, ngx_str_t *text)
+char *
+ngx_http_mspwh_pointer(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *text,
+    mspwh_pointer_t **pointer)
 {
-    ngx_uint_t                 i;
-    mspwh_pointer_t           *pointer, **elt;
-    ngx_pool_cleanup_t        *cln;
-    mspwh_scanner_pointers_t  *scanner;
+    ngx_pool_cleanup_t  *cln;
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    if (mspwh_pointer_parse((char *) text->data, text->len, &pointer) != 0) {
+    if (mspwh_pointer_parse((char *) text->data, text->len, pointer) != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid JSON pointer \"%V\" in \"%V\" directive, "
                            "it must be of up to %d parts with \"/\" before "
@@ -105,21 +113,22 @@ ngx_http_mspwh_add_pointer(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    if (pointer == NULL) {
+    if (*pointer == NULL) {
         return NGX_CONF_ERROR;
     }
 
     cln->handler = free;
-    cln->data = pointer;
+    cln->data = *pointer;
 
-    /* cannot fail: the array has been made of the size */
+    return NGX_CONF_OK;
+}
 
-    elt = ngx_array_push(&fields->pointers[role]);
-    if (elt == NULL) {
-        return NGX_CONF_ERROR;
-    }
 
-    *elt = pointer;
+ngx_int_t
+ngx_http_mspwh_scan_pointer(mspwh_scanner_pointers_t *scanner,
+    mspwh_pointer_t *pointer)
+{
+    ngx_uint_t  i;
 
     for (i = 0; i < pointer->ntokens; i++) {
         if (pointer->tokens[i].index != MSPWH_POINTER_NO_INDEX) {
@@ -128,20 +137,14 @@ ngx_http_mspwh_add_pointer(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     if (i == pointer->ntokens) {
-        return NGX_CONF_OK;
+        return NGX_OK;
     }
 
-    scanner = &fields->scanner;
-
     if (scanner->npointers == MSPWH_SCANNER_POINTERS) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "too many JSON pointers into arrays in \"%V\" "
-                           "directive at \"%V\", there may be %d at a level",
-                           &cmd->name, text, MSPWH_SCANNER_POINTERS);
-        return NGX_CONF_ERROR;
+        return NGX_DECLINED;
     }
 
     scanner->pointers[scanner->npointers++] = pointer;
 
-    return NGX_CONF_OK;
+    return NGX_OK;
 }

@@ -84,6 +84,13 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       0,
       NULL },
 
+    { ngx_string("mspwh_set"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE2,
+      ngx_http_mspwh_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("mspwh_malformed"),
       NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
       ngx_http_mspwh_enum_slot,
@@ -318,6 +325,7 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
     conf->keys = NGX_CONF_UNSET_PTR;
     conf->idle = NGX_CONF_UNSET_PTR;
     conf->fields = NGX_CONF_UNSET_PTR;
+    conf->sets = NGX_CONF_UNSET_PTR;
     conf->accept = NGX_CONF_UNSET_PTR;
     conf->envelope_size = NGX_CONF_UNSET_SIZE;
     conf->status = NGX_CONF_UNSET_UINT;
@@ -356,11 +364,16 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->keys, prev->keys, NULL);
     ngx_conf_merge_ptr_value(conf->idle, prev->idle, NULL);
     ngx_conf_merge_ptr_value(conf->fields, prev->fields, NULL);
+    ngx_conf_merge_ptr_value(conf->sets, prev->sets, NULL);
     ngx_conf_merge_ptr_value(conf->accept, prev->accept, NULL);
     ngx_conf_merge_size_value(conf->envelope_size, prev->envelope_size,
                               64 * 1024);
     ngx_conf_merge_str_value(conf->header, prev->header,
                              "X-Webhook-Signature");
+
+    if (ngx_http_mspwh_merge_sets(cf, prev, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     if (ngx_http_mspwh_is_checked(conf)) {
         mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);

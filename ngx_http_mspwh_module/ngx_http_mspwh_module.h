@@ -89,7 +89,7 @@ typedef struct {
 } ngx_http_mspwh_key_t;
 
 
-/* what mspwh_field says at one level */
+/* what mspwh_field, and mspwh_set, say at one level */
 
 typedef struct {
     mspwh_fields_t             fields;
@@ -137,6 +137,8 @@ typedef struct {
     ngx_array_t               *keys;        /* of ngx_http_mspwh_key_t */
     ngx_http_mspwh_idle_t     *idle;        /* theirs */
     ngx_http_mspwh_fields_t   *fields;
+    ngx_array_t               *sets;        /* of ngx_http_mspwh_set_t */
+    ngx_http_mspwh_fields_t   *wanted;      /* both together, or NULL */
     ngx_array_t               *accept;      /* of ngx_str_t, the patterns */
     size_t                     envelope_size;
 
@@ -174,6 +176,9 @@ typedef struct {
     mspwh_scanner_t            scanner;
     mspwh_event_t              event;
 
+    /* whose values the event has */
+    ngx_array_t               *sets;
+
     off_t                      size;
 
     /* a body that was read before: what is left, and the next step */
@@ -200,6 +205,18 @@ char *ngx_http_mspwh_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mspwh_secret_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* a JSON pointer of a directive; what is wrong with it has been logged */
+char *ngx_http_mspwh_pointer(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *text, mspwh_pointer_t **pointer);
+
+/* tells the scanner of a pointer that may enter arrays, if there is room */
+ngx_int_t ngx_http_mspwh_scan_pointer(mspwh_scanner_pointers_t *scanner,
+    mspwh_pointer_t *pointer);
+
+ngx_int_t ngx_http_mspwh_merge_sets(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
 char *ngx_http_mspwh_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
@@ -268,6 +285,10 @@ ngx_int_t ngx_http_mspwh_add_variables(ngx_conf_t *cf);
 
 /* tells if a variable is one of the module's */
 ngx_uint_t ngx_http_mspwh_is_variable(ngx_conf_t *cf, ngx_str_t *name);
+
+/* the value of a variable of mspwh_set, whose index is "data" */
+ngx_int_t ngx_http_mspwh_set_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 extern ngx_str_t  ngx_http_mspwh_verdicts[];
 

@@ -98,7 +98,8 @@ ngx_http_mspwh_is_variable(ngx_conf_t *cf, ngx_str_t *name)
             && ngx_strncmp(key[i].key.data, name->data, name->len) == 0)
         {
             v = key[i].value;
-            return v->get_handler == ngx_http_mspwh_variable;
+            return (v->get_handler == ngx_http_mspwh_variable
+                    || v->get_handler == ngx_http_mspwh_set_variable);
         }
     }
 

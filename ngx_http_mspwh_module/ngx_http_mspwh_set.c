@@ -1,0 +1,194 @@
+
+#include "ngx_http_mspwh_module.h"
+
+
+typedef struct {
+    ngx_str_t                  name;
+    ngx_uint_t                 index;
+    mspwh_pointer_t           *pointer;
+} ngx_http_mspwh_set_t;
+
+
+char *
+ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_mspwh_loc_conf_t *mlcf = conf;
+
+    ngx_int_t              index;
+    ngx_str_t             *value, name;
+    ngx_uint_t             i;
+    ngx_http_variable_t   *var;
+    ngx_http_mspwh_set_t  *set;
+
+    value = cf->args->elts;
+
+    if (value[1].len < 2 || value[1].data[0] != '$') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid variable name \"%V\" in \"%V\" "
+                           "directive, it must begin with \"$\"",
+                           &value[1], &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    name.len = value[1].len - 1;
+    name.data = value[1].data + 1;
+
+    if (mlcf->sets == NGX_CONF_UNSET_PTR) {
+        mlcf->sets = ngx_array_create(cf->pool, 4,
+                                      sizeof(ngx_http_mspwh_set_t));
+        if (mlcf->sets == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    var = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_CHANGEABLE
+                                           |NGX_HTTP_VAR_NOCACHEABLE);
+    if (var == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    index = ngx_http_get_variable_index(cf, &name);
+    if (index == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (var->get_handler != NULL
+        && var->get_handler != ngx_http_mspwh_set_variable)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the variable \"%V\" in \"%V\" directive is "
+                           "another directive's, it must be one of its own",
+                           &value[1], &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    var->get_handler = ngx_http_mspwh_set_variable;
+    var->data = (uintptr_t) index;
+
+    set = mlcf->sets->elts;
+
+    for (i = 0; i < mlcf->sets->nelts; i++) {
+        if (set[i].index == (ngx_uint_t) index) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "repeated variable \"%V\" in \"%V\" "
+                               "directive, each must be another",
+                               &value[1], &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    set = ngx_array_push(mlcf->sets);
+    if (set == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    set->name = name;
+    set->index = (ngx_uint_t) index;
+
+    return ngx_http_mspwh_pointer(cf, cmd, &value[2], &set->pointer);
+}
+
+
+/* what is read from a body, by mspwh_field and mspwh_set together */
+
+ngx_int_t
+ngx_http_mspwh_merge_sets(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
+    ngx_http_mspwh_loc_conf_t *conf)
+{
+    ngx_uint_t                 i;
+    mspwh_pointer_t          **values;
+    ngx_http_mspwh_set_t      *set;
+    ngx_http_mspwh_fields_t   *wanted;
+
+    if (conf->sets == NULL) {
+        conf->wanted = conf->fields;
+        return NGX_OK;
+    }
+
+    if (conf->sets == prev->sets && conf->fields == prev->fields
+        && prev->wanted != NULL)
+    {
+        conf->wanted = prev->wanted;
+        return NGX_OK;
+    }
+
+    wanted = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_fields_t));
+    values = ngx_palloc(cf->pool,
+                        conf->sets->nelts * sizeof(mspwh_pointer_t *));
+
+    if (wanted == NULL || values == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (conf->fields != NULL) {
+        *wanted = *conf->fields;
+    }
+
+    set = conf->sets->elts;
+
+    for (i = 0; i < conf->sets->nelts; i++) {
+        values[i] = set[i].pointer;
+
+        if (ngx_http_mspwh_scan_pointer(&wanted->scanner, values[i])
+            != NGX_OK)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "too many JSON pointers into arrays in "
+                               "\"mspwh_set\" directive at \"$%V\", there "
+                               "may be %d at a level, with those of "
+                               "\"mspwh_field\"", &set[i].name,
+                               MSPWH_SCANNER_POINTERS);
+            return NGX_ERROR;
+        }
+    }
+
+    wanted->fields.nvalues = conf->sets->nelts;
+    wanted->fields.values = values;
+
+    conf->wanted = wanted;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_mspwh_set_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_uint_t                  i;
+    ngx_http_variable_t        *var;
+    ngx_http_mspwh_ctx_t       *ctx;
+    ngx_http_mspwh_set_t       *set;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    v->not_found = 1;
+
+    ctx = ngx_http_mspwh_get_ctx(r);
+
+    if (ctx == NULL) {
+        cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+        var = cmcf->variables.elts;
+
+        ngx_http_mspwh_check_early(r, &var[data].name);
+        return NGX_OK;
+    }
+
+    if (!ctx->has_event || ctx->sets == NULL) {
+        return NGX_OK;
+    }
+
+    set = ctx->sets->elts;
+
+    for (i = 0; i < ctx->sets->nelts; i++) {
+        if (set[i].index == data) {
+            v->data = (u_char *) ctx->event.values[i];
+            v->len = ngx_strlen(v->data);
+            v->valid = 1;
+            v->no_cacheable = 0;
+            v->not_found = 0;
+            break;
+        }
+    }
+
+    return NGX_OK;
+}
