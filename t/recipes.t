@@ -109,6 +109,27 @@ begin('Tell the service what is known');
 }
 stop();
 
+begin('Tell it more from the body');
+{
+    my $body = event('ticket.created') =~ s/}\z/,"CustomerName":"Miller & Sons"}/r;
+    my $header = arrives('more from the body, one site', '/webhook', $body, $b, '/webhook');
+    is_deeply([@$header{qw(x-site x-customer)}], ['Warehouse 2', 'Miller & Sons'], '... in headers');
+    $header = arrives('more from the body, another site', '/webhook', $body =~ s/Warehouse 2/Office/r, $a, '/webhook');
+    is($header->{'x-site'}, 'Office', '... in headers');
+    $header = arrives('more from the body, none', '/webhook', $body =~ s/"Name".*?}/}/r, $a, '/webhook');
+    is($header->{'x-site'}, undef, '... no header');
+}
+stop();
+
+begin('Drop some events');
+arrives("accept, $_", '/webhook', event($_), $a, '/webhook') for 'Ticket created', 'ticket.note.deleted';
+for ('ticket.deleted', 'ticket.response.added', 'ticket.merged') {
+    is(deliver('/webhook', event($_)), 204, "accept, $_: 204");
+    is(scalar(seen()), 0, '... arrives nowhere');
+}
+refused('accept, another secret', '/webhook', event('ticket.deleted'), 'another');
+stop();
+
 begin('Two webhooks, two secrets');
 arrives('two webhooks, tickets', '/webhook/tickets', event('ticket.created'), $a, '/webhook/tickets', 'tickets.secret');
 arrives('two webhooks, notes', '/webhook/notes', event('ticket.note.added'), $b, '/webhook/notes', 'notes.secret');
