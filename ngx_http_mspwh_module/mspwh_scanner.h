@@ -11,8 +11,9 @@
  *   - an array that no pointer can enter is an empty one;
  *   - a member that nobody asks for is left out, and a string that is asked
  *     for only whether it is there is empty;
- *   - an escaped null character and a surrogate without its other half,
- *     which no C string of UTF-8 can hold, are U+FFFD;
+ *   - what no C string of UTF-8 can hold is another character: an escaped
+ *     null character is U+0001, and a surrogate without its other half
+ *     U+FFFD;
  *   - the hexadecimal digits of an escape are in small letters.
  */
 

@@ -385,7 +385,12 @@ mspwh_scanner_string_code(mspwh_scanner_t *s)
     is_high = (s->code >= 0xd800 && s->code <= 0xdbff);
     is_low = (s->code >= 0xdc00 && s->code <= 0xdfff);
 
-    if (s->code == 0 || (is_low && s->surrogate == 0)) {
+    /* a null character is still a control character */
+
+    if (s->code == 0) {
+        s->code = 1;
+
+    } else if (is_low && s->surrogate == 0) {
         s->code = 0xfffd;
     }
 
