@@ -12,6 +12,7 @@ map \$mspwh_event_type \$backend {
     default %%A%%;
     ~^ticket\\.note\\. %%B%%;
 }
+limit_req_zone \$mspwh_event_type\$mspwh_verdict zone=early:1m rate=100r/s;
 server {
     listen 127.0.0.1:%%PORT%%;
     @{[VARS]}
@@ -62,6 +63,18 @@ server {
     location \@quiet_other { mspwh_secret other; proxy_pass http://%%B%%; }
     location /verified_none { mspwh on; mspwh_secret "%%SECRET%%"; try_files /none /quiet/x; }
     location /verified_other { mspwh on; mspwh_secret "%%SECRET%%"; try_files /none /quiet_other/x; }
+}
+# no header shows a variable before the log does
+server {
+    listen 127.0.0.1:%%PORT_log%%;
+    mspwh monitor;
+    mspwh_secret "%%SECRET%%";
+    proxy_set_header X-Type "\$mspwh_verdict \$mspwh_event_type";
+
+    location / { proxy_pass http://%%A%%; }
+    location /on { mspwh on; proxy_pass http://%%B%%; }
+    location /on_other { mspwh on; mspwh_secret other; proxy_pass http://%%B%%; }
+    location /early { limit_req zone=early; proxy_pass http://%%A%%; }
 }
 CONF
 
@@ -216,6 +229,25 @@ my $at = length error_log();
 post('/try_keys', $note, @wrong);
 my $line = "bad_signature: the signature is of another body or secret, body $size bytes, 1 secret(s)";
 is_deeply([lines($at)], ["$line, let through (monitor)", $line], 'log: let through, then rejected');
+
+# A log line has what holds at last, not what was read before.
+sub logged {
+    my ($path, $body, @headers) = @_;
+    my $at = -s dir() . '/access.log';
+    request(port => 'log', path => $path, body => $body, headers => \@headers);
+    for (1 .. 40) {
+        last if -s dir() . '/access.log' > $at;
+        select undef, undef, undef, 0.05;
+    }
+    open my $fh, '<', dir() . '/access.log' or die;
+    seek $fh, $at, 0;
+    return scalar(<$fh>) =~ s/\n//r;
+}
+is(logged('/accel/quiet', $note, @wrong), 'GET /quiet 200 "bad_signature" "ticket.note.added"', 'access log: let through');
+is(logged('/accel/on', $note, @wrong), 'GET /on 401 "bad_signature" "-"', 'access log: let through, then rejected');
+is(logged('/accel/on', $note, @right), 'GET /on 200 "verified" "ticket.note.added"', 'access log: verified twice over');
+is(logged('/accel/on_other', $note, @right), 'GET /on_other 401 "bad_signature" "-"', 'access log: verified, then not');
+is(logged('/early', $note, @right), 'POST /early 200 "verified" "ticket.note.added"', 'access log: asked for too early');
 
 ok(stop(), 'nginx stops in time');
 unlike(error_log(), qr/\[(alert|crit|emerg)\]/, 'nothing alarming in the log');
