@@ -344,10 +344,11 @@ mspwh_event_values(mspwh_event_t *event, const cJSON *tree,
 static const char *
 mspwh_event_value(const cJSON *tree, const mspwh_pointer_t *pointer)
 {
-    int           ambiguous;
-    size_t        i;
-    const char   *text;
-    const cJSON  *item;
+    int             ambiguous;
+    size_t          i;
+    const char     *text;
+    const cJSON    *item;
+    unsigned char   ch, next;
 
     item = mspwh_pointer_resolve(pointer, tree, &ambiguous);
 
@@ -366,8 +367,13 @@ mspwh_event_value(const cJSON *tree, const mspwh_pointer_t *pointer)
     text = mspwh_scanner_text(item->valuestring);
 
     for (i = 0; text[i] != '\0'; i++) {
-        if (i == MSPWH_EVENT_VALUE || (unsigned char) text[i] < 0x20
-            || text[i] == 0x7f)
+        ch = (unsigned char) text[i];
+        next = (unsigned char) text[i + 1];
+
+        /* Unicode's control characters: C0, DEL, and C1 as UTF-8 has it */
+
+        if (i == MSPWH_EVENT_VALUE || ch < 0x20 || ch == 0x7f
+            || (ch == 0xc2 && next < 0xa0))
         {
             return "";
         }

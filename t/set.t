@@ -58,6 +58,8 @@ for (
     ['"a\nb"', '', 'a newline'],
     ['"a\u001fb"', '', 'a control character'],
     ["\"a\x7fb\"", '', 'DEL'],
+    ['"a\u0085b"', '', 'a control character outside ASCII'],
+    ['"a\u0000b"', '', 'a null character'],
 ) {
     my ($json, $want, $what) = @$_;
     is_deeply(shown(signed('/', fields($json)), 'site'), [200, $want], $what);

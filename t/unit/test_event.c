@@ -72,6 +72,10 @@ parse(mspwh_event_t *event, const char *text, const mspwh_fields_t *fields)
         }
     }
 
+    for (j = 0; fields && j < fields->nvalues; j++) {
+        set.pointers[set.npointers++] = fields->values[j];
+    }
+
     mspwh_scanner_init(&s, 65536, &set);
 
     if (fields == NULL) {
@@ -95,6 +99,7 @@ parse(mspwh_event_t *event, const char *text, const mspwh_fields_t *fields)
         assert_string_equal(event->type_raw, "");
         assert_string_equal(event->entity_id, "");
         assert_string_equal(event->ticket_id, "");
+        assert_null(event->values);
     }
 
     return error;
@@ -657,6 +662,95 @@ test_escape(void **state)
 
 
 static void
+test_values(void **state)
+{
+    char              text[4096], string[2048];
+    size_t            i;
+    unsigned          n;
+    mspwh_event_t     event;
+    mspwh_fields_t    fields;
+    mspwh_pointer_t  *pointers[2];
+
+    /* "v" is the value of "/v", or of "/l/1/v" in the other half */
+
+    static const struct {
+        const char  *v;
+        const char  *want;
+    } cases[] = {
+        { "\"text\"", "text" }, { "\"\"", "" }, { "\" a b \"", " a b " },
+        { "\"\\u00e4\\ud834\\udd1e\\/\\\"\"",
+          "\xc3\xa4\xf0\x9d\x84\x9e/\"" },
+        { "\"\xc2\xa0\xc3\x9f\xe0\xa2\x80\"",
+          "\xc2\xa0\xc3\x9f\xe0\xa2\x80" },
+        { "\"\\ud834\"", "\xef\xbf\xbd" },
+        { "0", "0" }, { "-1.50e+07", "-1.50e+07" },
+        { "123456789012345678901234567890", "123456789012345678901234567890" },
+        { "true", "true" }, { "false", "false" }, { "null", "" },
+        { "{}", "" }, { "[]", "" }, { "{\"v\":1}", "" }, { "[1]", "" },
+        { "\"a\\u0000b\"", "" }, { "\"a\\u0001\"", "" },
+        { "\"\\n\"", "" }, { "\"a\\tb\"", "" }, { "\"\\u007f\"", "" },
+        { "\"\x7f\"", "" }, { "\"\xc2\x80\"", "" },
+        { "\"a\\u009f\"", "" }, { "\"\\u001f\"", "" },
+        { "\"a\",\"v\":\"a\"", "a" }, { "\"a\",\"v\":\"b\"", "" },
+        { "1,\"v\":2", "" }, { "true,\"v\":false", "" },
+        { "1,\"x\":2", "1" }, { "{},\"v\":1", "" },
+    };
+
+    (void) state;
+
+    for (n = 0; n < 2; n++) {
+        static const char *const  texts[] = { "/v", "/l/1/v" };
+
+        assert_int_equal(mspwh_pointer_parse(texts[n], strlen(texts[n]),
+                                             &pointers[n]), 0);
+    }
+
+    memset(&fields, 0, sizeof(fields));
+    fields.nvalues = 2;
+    fields.values = pointers;
+
+    for (i = 0; i < nitems(cases); i++) {
+        for (n = 0; n < 2; n++) {
+            snprintf(text, sizeof(text), "{\"eventType\":\"ping\",%s%s%s}",
+                     n ? "\"l\":[0,{\"v\":" : "\"v\":", cases[i].v,
+                     n ? "}]" : "");
+            assert_int_equal(parse(&event, text, &fields), MSPWH_EVENT_OK);
+
+            if (strcmp(event.values[n], cases[i].want) != 0) {
+                fail_msg("%s: \"%s\"", text, event.values[n]);
+            }
+
+            assert_string_equal(event.values[!n], "");
+            assert_string_equal(event.type, "ping");
+
+            mspwh_event_cleanup(&event);
+            assert_null(event.values);
+        }
+    }
+
+    for (i = 1023; i < 1027; i++) {
+        for (n = 0; n < 2; n++) {
+            memset(string, n ? '1' : 'a', i);
+            string[i] = '\0';
+            snprintf(text, sizeof(text),
+                     n ? "{\"v\":%s,\"event\":\"ping\"}"
+                       : "{\"v\":\"%s\",\"event\":\"ping\"}", string);
+            assert_int_equal(parse(&event, text, &fields), MSPWH_EVENT_OK);
+            assert_string_equal(event.values[0], i > 1024 ? "" : string);
+            mspwh_event_cleanup(&event);
+        }
+    }
+
+    check_error("{\"v\":1}", &fields, MSPWH_EVENT_NO_TYPE);
+    check_error("[]", &fields, MSPWH_EVENT_NOT_OBJECT);
+
+    for (n = 0; n < 2; n++) {
+        free(pointers[n]);
+    }
+}
+
+
+static void
 test_patterns(void **state)
 {
     size_t       i, j;
@@ -791,6 +885,7 @@ main(void)
         cmocka_unit_test(test_search),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_values),
         cmocka_unit_test(test_anomalies),
         cmocka_unit_test(test_escape),
         cmocka_unit_test(test_patterns),
