@@ -283,6 +283,10 @@ void ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx);
 
 ngx_int_t ngx_http_mspwh_add_variables(ngx_conf_t *cf);
 
+/* a variable that a directive or a module has defined, or NULL */
+ngx_http_variable_t *ngx_http_mspwh_find_variable(ngx_conf_t *cf,
+    ngx_str_t *name);
+
 /* tells if a variable is one of the module's */
 ngx_uint_t ngx_http_mspwh_is_variable(ngx_conf_t *cf, ngx_str_t *name);
 

@@ -9,11 +9,16 @@ typedef struct {
 } ngx_http_mspwh_set_t;
 
 
+static char *ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *word, ngx_str_t *name);
+
+
 char *
 ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mspwh_loc_conf_t *mlcf = conf;
 
+    char                  *rv;
     ngx_int_t              index;
     ngx_str_t             *value, name;
     ngx_uint_t             i;
@@ -22,16 +27,10 @@ ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (value[1].len < 2 || value[1].data[0] != '$') {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid variable name \"%V\" in \"%V\" "
-                           "directive, it must begin with \"$\"",
-                           &value[1], &cmd->name);
-        return NGX_CONF_ERROR;
+    rv = ngx_http_mspwh_set_name(cf, cmd, &value[1], &name);
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
-
-    name.len = value[1].len - 1;
-    name.data = value[1].data + 1;
 
     if (mlcf->sets == NGX_CONF_UNSET_PTR) {
         mlcf->sets = ngx_array_create(cf->pool, 4,
@@ -49,16 +48,6 @@ ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     index = ngx_http_get_variable_index(cf, &name);
     if (index == NGX_ERROR) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (var->get_handler != NULL
-        && var->get_handler != ngx_http_mspwh_set_variable)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the variable \"%V\" in \"%V\" directive is "
-                           "another directive's, it must be one of its own",
-                           &value[1], &cmd->name);
         return NGX_CONF_ERROR;
     }
 
@@ -86,6 +75,53 @@ ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     set->index = (ngx_uint_t) index;
 
     return ngx_http_mspwh_pointer(cf, cmd, &value[2], &set->pointer);
+}
+
+
+static char *
+ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *word,
+    ngx_str_t *name)
+{
+    size_t                i;
+    u_char                ch;
+    ngx_http_variable_t  *var;
+
+    /* other names cannot be used, and those with a digit first are captures */
+
+    for (i = 1; i < word->len; i++) {
+        ch = word->data[i];
+
+        if ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '_'
+            || (i > 1 && ch >= '0' && ch <= '9'))
+        {
+            continue;
+        }
+
+        break;
+    }
+
+    if (word->len < 2 || word->data[0] != '$' || i < word->len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid variable name \"%V\" in \"%V\" "
+                           "directive, it must be \"$\" with letters, digits "
+                           "and \"_\", and no digit first", word, &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    name->len = word->len - 1;
+    name->data = word->data + 1;
+
+    var = ngx_http_mspwh_find_variable(cf, name);
+
+    if (var != NULL && var->get_handler != ngx_http_mspwh_set_variable) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the variable \"%V\" in \"%V\" directive is "
+                           "defined elsewhere, it must be one of its own",
+                           word, &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -127,6 +163,17 @@ ngx_http_mspwh_merge_sets(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
     set = conf->sets->elts;
 
     for (i = 0; i < conf->sets->nelts; i++) {
+
+        /* a map that comes later would take it over without a word */
+
+        if (!ngx_http_mspwh_is_variable(cf, &set[i].name)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "the variable \"$%V\" in \"mspwh_set\" "
+                               "directive is defined elsewhere, it must be "
+                               "one of its own", &set[i].name);
+            return NGX_ERROR;
+        }
+
         values[i] = set[i].pointer;
 
         if (ngx_http_mspwh_scan_pointer(&wanted->scanner, values[i])

@@ -80,12 +80,11 @@ ngx_http_mspwh_add_variables(ngx_conf_t *cf)
 }
 
 
-ngx_uint_t
-ngx_http_mspwh_is_variable(ngx_conf_t *cf, ngx_str_t *name)
+ngx_http_variable_t *
+ngx_http_mspwh_find_variable(ngx_conf_t *cf, ngx_str_t *name)
 {
     ngx_uint_t                  i, n;
     ngx_hash_key_t             *key;
-    ngx_http_variable_t        *v;
     ngx_http_core_main_conf_t  *cmcf;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
@@ -95,15 +94,26 @@ ngx_http_mspwh_is_variable(ngx_conf_t *cf, ngx_str_t *name)
 
     for (i = 0; i < n; i++) {
         if (key[i].key.len == name->len
-            && ngx_strncmp(key[i].key.data, name->data, name->len) == 0)
+            && ngx_strncasecmp(key[i].key.data, name->data, name->len) == 0)
         {
-            v = key[i].value;
-            return (v->get_handler == ngx_http_mspwh_variable
-                    || v->get_handler == ngx_http_mspwh_set_variable);
+            return key[i].value;
         }
     }
 
-    return 0;
+    return NULL;
+}
+
+
+ngx_uint_t
+ngx_http_mspwh_is_variable(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_http_variable_t  *v;
+
+    v = ngx_http_mspwh_find_variable(cf, name);
+
+    return v != NULL
+           && (v->get_handler == ngx_http_mspwh_variable
+               || v->get_handler == ngx_http_mspwh_set_variable);
 }
 
 

@@ -95,12 +95,17 @@ is($line, '{"site":"Berlin","deep":""}', 'in log_format');
 
 my $many = join ' ', map { "mspwh_set \$v$_ /a/$_;" } 0 .. 63;
 for (
-    ['mspwh_set site /a;', qr/invalid variable name "site" in "mspwh_set" directive, it must begin with "\$"/],
+    ['mspwh_set site /a;', qr/invalid variable name "site" in "mspwh_set" directive, it must be "\$" with letters, digits and "_"/],
+    ['mspwh_set $a-b /a;', qr/invalid variable name "\$a-b" in "mspwh_set"/],
+    ['mspwh_set $1 /a;', qr/invalid variable name "\$1" in "mspwh_set"/],
     ['mspwh_set $ /a;', qr/invalid variable name "\$" in "mspwh_set"/],
     ['mspwh_set $x a;', qr/invalid JSON pointer "a" in "mspwh_set" directive/],
     ['mspwh_set $x /~2;', qr{invalid JSON pointer "/~2" in "mspwh_set" directive}],
-    ['mspwh_set $host /a;', qr/the duplicate "host" variable/],
-    ['mspwh_set $mspwh_verdict /a;', qr/"?\$?mspwh_verdict"?/],
+    ['mspwh_set $host /a;', qr/the variable "\$host" in "mspwh_set" directive is defined elsewhere/],
+    ['mspwh_set $mspwh_verdict /a;', qr/the variable "\$mspwh_verdict" in "mspwh_set" directive/],
+    ['mspwh_set $args /a;', qr/the variable "\$args" in "mspwh_set" directive/],
+    ['set $x 1; mspwh_set $X /a;', qr/the variable "\$X" in "mspwh_set" directive is defined elsewhere/],
+    ['mspwh_set $late /a; } map $uri $late { default 1;', qr/the variable "\$late" in "mspwh_set" directive is defined elsewhere/],
     ['mspwh_set $x /a; mspwh_set $x /b;', qr/repeated variable "\$x" in "mspwh_set" directive/],
     ['mspwh_set $x;', qr/invalid number of arguments in "mspwh_set" directive/],
     ["$many mspwh_set \$x /a/0;", qr/too many JSON pointers into arrays in "mspwh_set" directive at "\$x", there may be 64/],
