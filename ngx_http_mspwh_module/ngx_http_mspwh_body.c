@@ -5,10 +5,12 @@
 #define NGX_HTTP_MSPWH_PIECE  16384
 
 
+static ngx_int_t ngx_http_mspwh_decide(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx);
 static ngx_int_t ngx_http_mspwh_match(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx);
 static ngx_int_t ngx_http_mspwh_parse(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+    ngx_http_mspwh_ctx_t *ctx);
 
 
 ngx_http_request_body_filter_pt  ngx_http_mspwh_next_body_filter;
@@ -131,11 +133,21 @@ ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data, size_t len)
 }
 
 
-/* the body is complete: the verdict, by the first check that fails */
-
-ngx_int_t
+void
 ngx_http_mspwh_finish(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_loc_conf_t *mlcf)
+    ngx_int_t rc)
+{
+    if (rc != NGX_OK || ngx_http_mspwh_decide(r, ctx) != NGX_OK) {
+        ngx_http_mspwh_release_ctx(ctx);
+        ctx->failed = 1;
+    }
+}
+
+
+/* the verdict, by the first check that fails */
+
+static ngx_int_t
+ngx_http_mspwh_decide(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 {
     if (ctx->reason == NGX_HTTP_MSPWH_NO_REASON
         && ngx_http_mspwh_match(r, ctx) != NGX_OK)
@@ -146,7 +158,7 @@ ngx_http_mspwh_finish(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     /* nothing is read out of what is not signed, except in monitor mode */
 
     if ((ctx->reason == NGX_HTTP_MSPWH_NO_REASON || ctx->monitor)
-        && ngx_http_mspwh_parse(r, ctx, mlcf) != NGX_OK)
+        && ngx_http_mspwh_parse(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -191,13 +203,15 @@ ngx_http_mspwh_match(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_loc_conf_t *mlcf)
+ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 {
-    mspwh_scanner_t          *scanner;
-    mspwh_event_error_e       error;
-    mspwh_scanner_error_e     syntax;
-    ngx_http_mspwh_reason_e   reason;
+    mspwh_scanner_t            *scanner;
+    mspwh_event_error_e         error;
+    mspwh_scanner_error_e       syntax;
+    ngx_http_mspwh_reason_e     reason;
+    ngx_http_mspwh_loc_conf_t  *mlcf;
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 
     scanner = &ctx->scanner;
     reason = NGX_HTTP_MSPWH_NO_REASON;

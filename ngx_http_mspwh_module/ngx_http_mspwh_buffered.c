@@ -58,11 +58,10 @@ ngx_http_mspwh_feed_buffered(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 static void
 ngx_http_mspwh_next_step(ngx_event_t *ev)
 {
-    ngx_int_t                   rc;
-    ngx_connection_t           *c;
-    ngx_http_request_t         *r;
-    ngx_http_mspwh_ctx_t       *ctx;
-    ngx_http_mspwh_loc_conf_t  *mlcf;
+    ngx_int_t              rc;
+    ngx_connection_t      *c;
+    ngx_http_request_t    *r;
+    ngx_http_mspwh_ctx_t  *ctx;
 
     ctx = ev->data;
     r = ctx->request;
@@ -79,12 +78,7 @@ ngx_http_mspwh_next_step(ngx_event_t *ev)
 
     ngx_http_mspwh_stop_steps(ctx);
 
-    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
-
-    if (rc != NGX_OK || ngx_http_mspwh_finish(r, ctx, mlcf) != NGX_OK) {
-        ngx_http_mspwh_release_ctx(ctx);
-        ctx->failed = 1;
-    }
+    ngx_http_mspwh_finish(r, ctx, rc);
 
     r->write_event_handler = ngx_http_core_run_phases;
     ngx_http_core_run_phases(r);

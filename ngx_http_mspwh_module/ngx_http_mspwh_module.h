@@ -263,8 +263,10 @@ ngx_int_t ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data,
 ngx_int_t ngx_http_mspwh_feed_buffered(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx);
 void ngx_http_mspwh_stop_steps(ngx_http_mspwh_ctx_t *ctx);
-ngx_int_t ngx_http_mspwh_finish(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
+/* the body is all there, or "rc" says that it failed: sets the verdict */
+void ngx_http_mspwh_finish(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_int_t rc);
 
 extern ngx_http_request_body_filter_pt  ngx_http_mspwh_next_body_filter;
 

@@ -5,7 +5,7 @@
 static ngx_int_t ngx_http_mspwh_verify(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t **ctx, ngx_http_mspwh_loc_conf_t *mlcf);
 static ngx_int_t ngx_http_mspwh_read(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+    ngx_http_mspwh_ctx_t *ctx);
 static ngx_http_mspwh_reason_e ngx_http_mspwh_check_header(
     ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf);
@@ -73,8 +73,9 @@ ngx_http_mspwh_handler(ngx_http_request_t *r)
 
 
 /*
- * Returns NGX_OK with a verdict, NGX_DONE while the body is being read, or
- * the status of a failure.
+ * Returns NGX_OK with a verdict, NGX_DONE while the body is being read,
+ * NGX_AGAIN while one that was read before is being fed, or the status of a
+ * failure.
  */
 
 static ngx_int_t
@@ -118,13 +119,12 @@ ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_ctx_t **ctxp,
         return NGX_OK;
     }
 
-    return ngx_http_mspwh_read(r, ctx, mlcf);
+    return ngx_http_mspwh_read(r, ctx);
 }
 
 
 static ngx_int_t
-ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_loc_conf_t *mlcf)
+ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
@@ -153,10 +153,7 @@ ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         return NGX_AGAIN;
     }
 
-    if (rc != NGX_OK || ngx_http_mspwh_finish(r, ctx, mlcf) != NGX_OK) {
-        ngx_http_mspwh_release_ctx(ctx);
-        ctx->failed = 1;
-    }
+    ngx_http_mspwh_finish(r, ctx, rc);
 
     return NGX_OK;
 }
@@ -239,18 +236,13 @@ ngx_http_mspwh_reject_unread(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
 static void
 ngx_http_mspwh_body_handler(ngx_http_request_t *r)
 {
-    ngx_http_mspwh_ctx_t       *ctx;
-    ngx_http_mspwh_loc_conf_t  *mlcf;
+    ngx_http_mspwh_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_mspwh_module);
-    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 
     ctx->reading = 0;
 
-    if (ngx_http_mspwh_finish(r, ctx, mlcf) != NGX_OK) {
-        ngx_http_mspwh_release_ctx(ctx);
-        ctx->failed = 1;
-    }
+    ngx_http_mspwh_finish(r, ctx, NGX_OK);
 
     r->write_event_handler = ngx_http_core_run_phases;
     ngx_http_core_run_phases(r);
