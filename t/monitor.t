@@ -67,6 +67,7 @@ server {
 # no header shows a variable before the log does
 server {
     listen 127.0.0.1:%%PORT_log%%;
+    access_log %%DIR%%/final.log verdict;
     mspwh monitor;
     mspwh_secret "%%SECRET%%";
     proxy_set_header X-Type "\$mspwh_verdict \$mspwh_event_type";
@@ -233,13 +234,13 @@ is_deeply([lines($at)], ["$line, let through (monitor)", $line], 'log: let throu
 # A log line has what holds at last, not what was read before.
 sub logged {
     my ($path, $body, @headers) = @_;
-    my $at = -s dir() . '/access.log';
+    my $at = -s dir() . '/final.log';
     request(port => 'log', path => $path, body => $body, headers => \@headers);
     for (1 .. 40) {
-        last if -s dir() . '/access.log' > $at;
+        last if -s dir() . '/final.log' > $at;
         select undef, undef, undef, 0.05;
     }
-    open my $fh, '<', dir() . '/access.log' or die;
+    open my $fh, '<', dir() . '/final.log' or die;
     seek $fh, $at, 0;
     return scalar(<$fh>) =~ s/\n//r;
 }
