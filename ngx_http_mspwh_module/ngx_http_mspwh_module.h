@@ -223,7 +223,6 @@ char *ngx_http_mspwh_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* request flow */
 
 ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_mspwh_header_filter(ngx_http_request_t *r);
 
 /* NGX_DECLINED, or the status for an event that mspwh_accept keeps out */
 ngx_int_t ngx_http_mspwh_check_accept(ngx_http_request_t *r,
@@ -231,6 +230,20 @@ ngx_int_t ngx_http_mspwh_check_accept(ngx_http_request_t *r,
 
 /* tells if two locations have the same secrets, or none, and the same ids */
 ngx_uint_t ngx_http_mspwh_same_keys(ngx_array_t *one, ngx_array_t *two);
+
+
+/* answers: a header, in place of one of that name; NULL with no memory */
+
+ngx_table_elt_t *ngx_http_mspwh_set_header(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
+
+/* 401 with its header, or 500 */
+ngx_int_t ngx_http_mspwh_challenge(ngx_http_request_t *r);
+
+/* sends a whole answer with no body; the result is for finalization */
+ngx_int_t ngx_http_mspwh_send_empty(ngx_http_request_t *r, ngx_uint_t status);
+
+ngx_int_t ngx_http_mspwh_header_filter(ngx_http_request_t *r);
 
 extern ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
 

@@ -14,10 +14,6 @@ static void ngx_http_mspwh_reject_unread(ngx_http_request_t *r,
 static void ngx_http_mspwh_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_answer(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
-static ngx_int_t ngx_http_mspwh_challenge(ngx_http_request_t *r);
-
-
-ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
 
 
 ngx_int_t
@@ -306,52 +302,4 @@ ngx_http_mspwh_answer(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     default:
         return ngx_http_mspwh_challenge(r);
     }
-}
-
-
-/* RFC 9110, section 11.6.1 */
-
-static ngx_int_t
-ngx_http_mspwh_challenge(ngx_http_request_t *r)
-{
-    ngx_table_elt_t  *h;
-
-    h = r->headers_out.www_authenticate;
-
-    /* an error_page may lead here a second time */
-
-    if (h == NULL || h->hash == 0) {
-        h = ngx_list_push(&r->headers_out.headers);
-        if (h == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        r->headers_out.www_authenticate = h;
-
-#if (nginx_version >= 1023000)
-        h->next = NULL;
-#endif
-        h->hash = 1;
-        ngx_str_set(&h->key, "WWW-Authenticate");
-        ngx_str_set(&h->value, "HMAC-SHA256 realm=\"webhook\"");
-    }
-
-    return NGX_HTTP_UNAUTHORIZED;
-}
-
-
-ngx_int_t
-ngx_http_mspwh_header_filter(ngx_http_request_t *r)
-{
-    ngx_http_mspwh_ctx_t  *ctx;
-
-    if (r == r->main) {
-        ctx = ngx_http_mspwh_get_ctx(r);
-
-        if (ctx != NULL && ctx->keepalive) {
-            r->keepalive = 1;
-        }
-    }
-
-    return ngx_http_mspwh_next_header_filter(r);
 }

@@ -11,8 +11,6 @@ static ngx_int_t ngx_http_mspwh_status_quality(u_char *p, u_char *last);
 static ngx_chain_t *ngx_http_mspwh_status_html(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_status_send(ngx_http_request_t *r,
     ngx_uint_t format, ngx_chain_t *out);
-static ngx_int_t ngx_http_mspwh_status_header(ngx_http_request_t *r,
-    const char *name, const char *value);
 
 
 static ngx_conf_enum_t  ngx_http_mspwh_status_formats[] = {
@@ -275,13 +273,12 @@ ngx_http_mspwh_status_quality(u_char *p, u_char *last)
 static ngx_chain_t *
 ngx_http_mspwh_status_html(ngx_http_request_t *r)
 {
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
+    ngx_buf_t         *b;
+    ngx_chain_t       *cl;
+    static ngx_str_t   name = ngx_string("Content-Security-Policy");
+    static ngx_str_t   policy = ngx_string(NGX_HTTP_MSPWH_STATUS_PAGE_POLICY);
 
-    if (ngx_http_mspwh_status_header(r, "Content-Security-Policy",
-                                     NGX_HTTP_MSPWH_STATUS_PAGE_POLICY)
-        != NGX_OK)
-    {
+    if (ngx_http_mspwh_set_header(r, &name, &policy) == NULL) {
         return NULL;
     }
 
@@ -307,9 +304,13 @@ static ngx_int_t
 ngx_http_mspwh_status_send(ngx_http_request_t *r, ngx_uint_t format,
     ngx_chain_t *out)
 {
-    off_t         length;
-    ngx_int_t     rc;
-    ngx_chain_t  *cl;
+    off_t              length;
+    ngx_int_t          rc;
+    ngx_chain_t       *cl;
+    static ngx_str_t   cache = ngx_string("Cache-Control");
+    static ngx_str_t   no_store = ngx_string("no-store");
+    static ngx_str_t   options = ngx_string("X-Content-Type-Options");
+    static ngx_str_t   nosniff = ngx_string("nosniff");
 
     length = 0;
 
@@ -322,10 +323,8 @@ ngx_http_mspwh_status_send(ngx_http_request_t *r, ngx_uint_t format,
         }
     }
 
-    if (ngx_http_mspwh_status_header(r, "Cache-Control", "no-store") != NGX_OK
-        || ngx_http_mspwh_status_header(r, "X-Content-Type-Options",
-                                        "nosniff")
-           != NGX_OK)
+    if (ngx_http_mspwh_set_header(r, &cache, &no_store) == NULL
+        || ngx_http_mspwh_set_header(r, &options, &nosniff) == NULL)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -343,28 +342,4 @@ ngx_http_mspwh_status_send(ngx_http_request_t *r, ngx_uint_t format,
     }
 
     return ngx_http_output_filter(r, out);
-}
-
-
-static ngx_int_t
-ngx_http_mspwh_status_header(ngx_http_request_t *r, const char *name,
-    const char *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-    h->hash = 1;
-    h->key.len = ngx_strlen(name);
-    h->key.data = (u_char *) name;
-    h->value.len = ngx_strlen(value);
-    h->value.data = (u_char *) value;
-
-    return NGX_OK;
 }

@@ -1,0 +1,109 @@
+
+#include "ngx_http_mspwh_module.h"
+
+
+static ngx_table_elt_t *ngx_http_mspwh_find_header(ngx_http_request_t *r,
+    ngx_str_t *name);
+
+
+ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
+
+
+ngx_table_elt_t *
+ngx_http_mspwh_set_header(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    /* an error_page may lead here a second time */
+
+    h = ngx_http_mspwh_find_header(r, name);
+
+    if (h == NULL) {
+        h = ngx_list_push(&r->headers_out.headers);
+        if (h == NULL) {
+            return NULL;
+        }
+    }
+
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+    h->hash = 1;
+    h->key = *name;
+    h->value = *value;
+
+    return h;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_mspwh_find_header(ngx_http_request_t *r, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == name->len
+                && ngx_strncasecmp(h[i].key.data, name->data, name->len) == 0)
+            {
+                return &h[i];
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+/* RFC 9110, section 11.6.1 */
+
+ngx_int_t
+ngx_http_mspwh_challenge(ngx_http_request_t *r)
+{
+    ngx_table_elt_t   *h;
+    static ngx_str_t   name = ngx_string("WWW-Authenticate");
+    static ngx_str_t   value = ngx_string("HMAC-SHA256 realm=\"webhook\"");
+
+    h = ngx_http_mspwh_set_header(r, &name, &value);
+
+    if (h == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.www_authenticate = h;
+
+    return NGX_HTTP_UNAUTHORIZED;
+}
+
+
+ngx_int_t
+ngx_http_mspwh_send_empty(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_http_complex_value_t  cv;
+
+    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
+
+    return ngx_http_send_response(r, status, NULL, &cv);
+}
+
+
+ngx_int_t
+ngx_http_mspwh_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_mspwh_ctx_t  *ctx;
+
+    if (r == r->main) {
+        ctx = ngx_http_mspwh_get_ctx(r);
+
+        if (ctx != NULL && ctx->keepalive) {
+            r->keepalive = 1;
+        }
+    }
+
+    return ngx_http_mspwh_next_header_filter(r);
+}
