@@ -107,6 +107,9 @@ struct ngx_http_mspwh_main_conf_s {
     /* of ngx_array_t *: the secrets of each level */
     ngx_array_t                 keys;
 
+    /* of ngx_http_mspwh_dedup_use_t */
+    ngx_array_t                 dedup_uses;
+
     /* in shared memory */
     ngx_http_mspwh_counters_t  *counters;
 

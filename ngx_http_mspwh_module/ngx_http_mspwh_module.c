@@ -84,6 +84,20 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       0,
       NULL },
 
+    { ngx_string("mspwh_dedup_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_mspwh_dedup_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mspwh_dedup"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_dedup,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("mspwh_set"),
       NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE2,
       ngx_http_mspwh_set,
@@ -294,7 +308,8 @@ ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
      */
 
     if (ngx_array_init(&conf->keys, cf->pool, 4, sizeof(ngx_array_t *))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_http_mspwh_create_dedup(cf, conf) != NGX_OK)
     {
         return NULL;
     }
@@ -327,6 +342,7 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
     conf->fields = NGX_CONF_UNSET_PTR;
     conf->sets = NGX_CONF_UNSET_PTR;
     conf->accept = NGX_CONF_UNSET_PTR;
+    conf->dedup = NGX_CONF_UNSET_PTR;
     conf->envelope_size = NGX_CONF_UNSET_SIZE;
     conf->status = NGX_CONF_UNSET_UINT;
 
@@ -366,6 +382,7 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->fields, prev->fields, NULL);
     ngx_conf_merge_ptr_value(conf->sets, prev->sets, NULL);
     ngx_conf_merge_ptr_value(conf->accept, prev->accept, NULL);
+    ngx_conf_merge_ptr_value(conf->dedup, prev->dedup, NULL);
     ngx_conf_merge_size_value(conf->envelope_size, prev->envelope_size,
                               64 * 1024);
     ngx_conf_merge_str_value(conf->header, prev->header,
@@ -437,6 +454,10 @@ ngx_http_mspwh_init(ngx_conf_t *cf)
     ngx_http_top_header_filter = ngx_http_mspwh_header_filter;
 
     ngx_http_mspwh_check_sources(cf);
+
+    if (ngx_http_mspwh_init_dedup(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     return ngx_http_mspwh_init_counters(cf);
 }

@@ -140,6 +140,7 @@ typedef struct {
     ngx_array_t               *sets;        /* of ngx_http_mspwh_set_t */
     ngx_http_mspwh_fields_t   *wanted;      /* both together, or NULL */
     ngx_array_t               *accept;      /* of ngx_str_t, the patterns */
+    ngx_shm_zone_t            *dedup;
     size_t                     envelope_size;
 
     ngx_str_t                  header;
@@ -156,9 +157,10 @@ typedef struct {
      && (mlcf)->status == NGX_CONF_UNSET_UINT)
 
 
-/* see ngx_http_mspwh_counters.h */
+/* see ngx_http_mspwh_counters.h and ngx_http_mspwh_dedup.h */
 
 typedef struct ngx_http_mspwh_main_conf_s  ngx_http_mspwh_main_conf_t;
+typedef struct ngx_http_mspwh_dedup_s  ngx_http_mspwh_dedup_t;
 
 
 typedef struct {
@@ -218,6 +220,14 @@ ngx_int_t ngx_http_mspwh_scan_pointer(mspwh_scanner_pointers_t *scanner,
 ngx_int_t ngx_http_mspwh_merge_sets(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
 char *ngx_http_mspwh_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_dedup_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_mspwh_dedup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* what "mspwh_dedup" directives are kept in, and their check at the end */
+ngx_int_t ngx_http_mspwh_create_dedup(ngx_conf_t *cf,
+    ngx_http_mspwh_main_conf_t *mmcf);
+ngx_int_t ngx_http_mspwh_init_dedup(ngx_conf_t *cf);
 
 
 /* request flow */
@@ -227,6 +237,13 @@ ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
 /* NGX_DECLINED, or the status for an event that mspwh_accept keeps out */
 ngx_int_t ngx_http_mspwh_check_accept(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
+/* NGX_DECLINED, or the status for a repeat, or NGX_DONE once answered */
+ngx_int_t ngx_http_mspwh_check_dedup(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
+/* by the answer's status, the event has been delivered or not */
+void ngx_http_mspwh_settle(ngx_http_request_t *r);
 
 /* tells if two locations have the same secrets, or none, and the same ids */
 ngx_uint_t ngx_http_mspwh_same_keys(ngx_array_t *one, ngx_array_t *two);

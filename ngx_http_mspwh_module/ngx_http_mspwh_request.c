@@ -251,6 +251,8 @@ static ngx_int_t
 ngx_http_mspwh_answer(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
+    ngx_int_t  rc;
+
     if (ctx->failed) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -263,12 +265,13 @@ ngx_http_mspwh_answer(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
     }
 
-    /* what another location does not accept this one may */
+    /* what another location does not accept, or has seen, this one may */
 
-    if (ctx->verdict == NGX_HTTP_MSPWH_VERIFIED
-        || ctx->verdict == NGX_HTTP_MSPWH_NOT_ACCEPTED)
-    {
-        return ngx_http_mspwh_check_accept(r, ctx, mlcf);
+    if (ctx->reason == NGX_HTTP_MSPWH_NO_REASON) {
+        rc = ngx_http_mspwh_check_accept(r, ctx, mlcf);
+
+        return (rc == NGX_DECLINED)
+               ? ngx_http_mspwh_check_dedup(r, ctx, mlcf) : rc;
     }
 
     if (mlcf->enable == NGX_HTTP_MSPWH_MONITOR) {

@@ -103,6 +103,10 @@ ngx_http_mspwh_header_filter(ngx_http_request_t *r)
         if (ctx != NULL && ctx->keepalive) {
             r->keepalive = 1;
         }
+
+        if (ctx != NULL) {
+            ngx_http_mspwh_settle(r);
+        }
     }
 
     return ngx_http_mspwh_next_header_filter(r);
