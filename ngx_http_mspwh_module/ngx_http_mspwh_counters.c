@@ -32,15 +32,6 @@ const char  *ngx_http_mspwh_causes[] = {
 };
 
 
-/*
- * A request's numbers are added one by one: a reader may see some of them,
- * but none is lost.
- */
-
-#define ngx_http_mspwh_add(counter, n)                                        \
-    (void) ngx_atomic_fetch_add(&(counter), (ngx_atomic_int_t) (n))
-
-
 ngx_int_t
 ngx_http_mspwh_count_keys(ngx_conf_t *cf, ngx_array_t *keys)
 {

@@ -88,6 +88,10 @@ typedef struct {
     ngx_atomic_t  bytes;
     ngx_atomic_t  sizes[NGX_HTTP_MSPWH_SIZES];
 
+    ngx_atomic_t  spooled_events;
+    ngx_atomic_t  spooled_bytes;
+    ngx_atomic_t  spool_failures;
+
     ngx_http_mspwh_type_counters_t  types[NGX_HTTP_MSPWH_TYPES];
     ngx_http_mspwh_key_counters_t   keys[NGX_HTTP_MSPWH_KEY_SLOTS + 1];
 
@@ -100,6 +104,9 @@ typedef struct {
 struct ngx_http_mspwh_main_conf_s {
     /* a location has its requests counted, or shows the counters */
     ngx_uint_t                  counted;
+
+    /* a location has a spool */
+    ngx_uint_t                  spooled;
 
     /* the last of a list of all "mspwh" lines */
     ngx_http_mspwh_source_t    *sources;
@@ -117,6 +124,13 @@ struct ngx_http_mspwh_main_conf_s {
     u_char                      configured[NGX_HTTP_MSPWH_KEY_SLOTS + 1];
 };
 
+
+/*
+ * A request's numbers are added one by one: a reader may see some of them,
+ * but none is lost.
+ */
+#define ngx_http_mspwh_add(counter, n)                                        \
+    (void) ngx_atomic_fetch_add(&(counter), (ngx_atomic_int_t) (n))
 
 /*
  * Has a level's secrets counted by their ids.

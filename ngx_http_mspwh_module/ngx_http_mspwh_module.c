@@ -126,6 +126,13 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       0,
       NULL },
 
+    { ngx_string("mspwh_spool"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_spool,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -302,6 +309,7 @@ ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->counted = 0;
+     *     conf->spooled = 0;
      *     conf->sources = NULL;
      *     conf->counters = NULL;
      *     conf->configured = { 0 };
@@ -332,6 +340,8 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->header = { 0, NULL };
+     *     conf->spool = NULL;
+     *     conf->thread_pool = NULL;
      */
 
     conf->enable = NGX_CONF_UNSET_UINT;
@@ -388,7 +398,9 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->header, prev->header,
                              "X-Webhook-Signature");
 
-    if (ngx_http_mspwh_merge_sets(cf, prev, conf) != NGX_OK) {
+    if (ngx_http_mspwh_merge_sets(cf, prev, conf) != NGX_OK
+        || ngx_http_mspwh_merge_spool(cf, prev, conf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

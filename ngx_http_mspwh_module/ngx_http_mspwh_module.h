@@ -145,8 +145,12 @@ typedef struct {
 
     ngx_str_t                  header;
 
-    /* a format; not inherited, as the handler is not */
-    ngx_uint_t                 status;
+    /* of content handlers, which are not inherited */
+    ngx_uint_t                 status;      /* a format */
+    ngx_path_t                *spool;
+#if (NGX_THREADS)
+    ngx_thread_pool_t         *thread_pool;
+#endif
 } ngx_http_mspwh_loc_conf_t;
 
 
@@ -171,6 +175,9 @@ typedef struct {
     /* the secrets that the verdict was reached under; NULL for none */
     ngx_array_t               *keys;
     ngx_str_t                  key_id;
+
+    /* the name of the signature's header */
+    ngx_str_t                  header;
 
     u_char                     digest[MSPWH_DIGEST_LENGTH];
     mspwh_verifier_t           verifier;
@@ -224,6 +231,10 @@ char *ngx_http_mspwh_dedup_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_mspwh_dedup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+char *ngx_http_mspwh_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_merge_spool(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
+
 /* what "mspwh_dedup" directives are kept in, and their check at the end */
 ngx_int_t ngx_http_mspwh_create_dedup(ngx_conf_t *cf,
     ngx_http_mspwh_main_conf_t *mmcf);
@@ -241,6 +252,13 @@ ngx_int_t ngx_http_mspwh_check_accept(ngx_http_request_t *r,
 /* NGX_DECLINED, or the status for a repeat, or NGX_DONE once answered */
 ngx_int_t ngx_http_mspwh_check_dedup(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
+/* before the body is read: where there is a spool, it may need the file */
+void ngx_http_mspwh_keep_body_file(ngx_http_request_t *r);
+
+/* tells if a header is of that name */
+ngx_uint_t ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name,
+    size_t len);
 
 /* by the answer's status, the event has been delivered or not */
 void ngx_http_mspwh_settle(ngx_http_request_t *r);

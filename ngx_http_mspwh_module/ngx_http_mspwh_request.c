@@ -96,6 +96,7 @@ ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_ctx_t **ctxp,
     }
 
     ctx->keys = mlcf->keys;
+    ctx->header = mlcf->header;
     ctx->monitor = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR);
     ngx_http_set_ctx(r, ctx, ngx_http_mspwh_module);
 
@@ -126,6 +127,8 @@ ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 
     if (r == r->main && r->request_body == NULL && !r->discard_body) {
         ctx->reading = 1;
+
+        ngx_http_mspwh_keep_body_file(r);
 
         rc = ngx_http_read_client_request_body(r, ngx_http_mspwh_body_handler);
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
@@ -179,10 +182,8 @@ ngx_http_mspwh_check_header(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
             i = 0;
         }
 
-        if (header[i].key.len != mlcf->header.len
-            || ngx_strncasecmp(header[i].key.data, mlcf->header.data,
-                               mlcf->header.len)
-               != 0)
+        if (!ngx_http_mspwh_is_field(&header[i], mlcf->header.data,
+                                     mlcf->header.len))
         {
             continue;
         }
@@ -206,6 +207,13 @@ ngx_http_mspwh_check_header(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     }
 
     return NGX_HTTP_MSPWH_NO_REASON;
+}
+
+
+ngx_uint_t
+ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name, size_t len)
+{
+    return h->key.len == len && ngx_strncasecmp(h->key.data, name, len) == 0;
 }
 
 

@@ -48,9 +48,7 @@ ngx_http_mspwh_find_header(ngx_http_request_t *r, ngx_str_t *name)
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == name->len
-                && ngx_strncasecmp(h[i].key.data, name->data, name->len) == 0)
-            {
+            if (ngx_http_mspwh_is_field(&h[i], name->data, name->len)) {
                 return &h[i];
             }
         }

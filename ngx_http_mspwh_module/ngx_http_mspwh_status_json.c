@@ -14,6 +14,8 @@ static ngx_int_t ngx_http_mspwh_json_anomalies(cJSON *root,
     ngx_http_mspwh_counters_t *counters);
 static ngx_int_t ngx_http_mspwh_json_bodies(cJSON *root,
     ngx_http_mspwh_counters_t *counters);
+static ngx_int_t ngx_http_mspwh_json_spool(cJSON *root,
+    ngx_http_mspwh_counters_t *counters);
 static ngx_int_t ngx_http_mspwh_json_keys(cJSON *root,
     ngx_http_mspwh_main_conf_t *mmcf);
 static ngx_int_t ngx_http_mspwh_json_number(cJSON *object, const char *name,
@@ -85,6 +87,7 @@ ngx_http_mspwh_json_root(cJSON *root, ngx_http_mspwh_main_conf_t *mmcf)
         || ngx_http_mspwh_json_events(root, counters) != NGX_OK
         || ngx_http_mspwh_json_anomalies(root, counters) != NGX_OK
         || ngx_http_mspwh_json_bodies(root, counters) != NGX_OK
+        || ngx_http_mspwh_json_spool(root, counters) != NGX_OK
         || ngx_http_mspwh_json_keys(root, mmcf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -256,6 +259,27 @@ ngx_http_mspwh_json_bodies(cJSON *root, ngx_http_mspwh_counters_t *counters)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_json_spool(cJSON *root, ngx_http_mspwh_counters_t *counters)
+{
+    cJSON  *object;
+
+    object = cJSON_AddObjectToObject(root, "spool");
+
+    if (ngx_http_mspwh_json_number(object, "events", counters->spooled_events)
+        != NGX_OK
+        || ngx_http_mspwh_json_number(object, "bytes",
+                                      counters->spooled_bytes)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_mspwh_json_number(object, "failures",
+                                      counters->spool_failures);
 }
 
 

@@ -27,6 +27,8 @@ static void ngx_http_mspwh_print_events(ngx_http_mspwh_text_t *text,
     ngx_http_mspwh_counters_t *counters);
 static void ngx_http_mspwh_print_sizes(ngx_http_mspwh_text_t *text,
     ngx_http_mspwh_counters_t *counters);
+static void ngx_http_mspwh_print_spool(ngx_http_mspwh_text_t *text,
+    ngx_http_mspwh_counters_t *counters);
 static void ngx_http_mspwh_print_keys(ngx_http_mspwh_text_t *text,
     ngx_http_mspwh_main_conf_t *mmcf);
 
@@ -54,6 +56,7 @@ ngx_http_mspwh_status_prometheus(ngx_http_request_t *r,
     ngx_http_mspwh_print_requests(&text, counters);
     ngx_http_mspwh_print_events(&text, counters);
     ngx_http_mspwh_print_sizes(&text, counters);
+    ngx_http_mspwh_print_spool(&text, counters);
     ngx_http_mspwh_print_keys(&text, mmcf);
 
     return text.failed ? NULL : text.first;
@@ -234,6 +237,27 @@ ngx_http_mspwh_print_sizes(ngx_http_mspwh_text_t *text,
                          "mspwh_body_size_bytes_sum %uA\n"
                          "mspwh_body_size_bytes_count %uA\n",
                          total, bytes, total);
+}
+
+
+static void
+ngx_http_mspwh_print_spool(ngx_http_mspwh_text_t *text,
+    ngx_http_mspwh_counters_t *counters)
+{
+    ngx_http_mspwh_family(text, "spooled_events_total", "counter",
+                          "Events put on disk by mspwh_spool.");
+    ngx_http_mspwh_print(text, "mspwh_spooled_events_total %uA\n",
+                         counters->spooled_events);
+
+    ngx_http_mspwh_family(text, "spooled_bytes_total", "counter",
+                          "Bytes in the bodies of spooled events.");
+    ngx_http_mspwh_print(text, "mspwh_spooled_bytes_total %uA\n",
+                         counters->spooled_bytes);
+
+    ngx_http_mspwh_family(text, "spool_failures_total", "counter",
+                          "Events that could not be spooled.");
+    ngx_http_mspwh_print(text, "mspwh_spool_failures_total %uA\n",
+                         counters->spool_failures);
 }
 
 

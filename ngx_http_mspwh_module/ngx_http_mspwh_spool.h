@@ -1,0 +1,53 @@
+
+/*
+ * The spool: a directory with two files for each event, NAME.body and
+ * NAME.headers.  An event is there if its headers are.
+ */
+
+
+#ifndef _NGX_HTTP_MSPWH_SPOOL_H_INCLUDED_
+#define _NGX_HTTP_MSPWH_SPOOL_H_INCLUDED_
+
+
+#include "ngx_http_mspwh_module.h"
+
+
+#define NGX_HTTP_MSPWH_SPOOL_BUFFER  65536
+
+
+/* paths are null-terminated */
+
+typedef struct {
+    u_char             *directory;
+    u_char             *body;
+    u_char             *headers;
+
+    /* under which they are written */
+    u_char             *temp_body;
+    u_char             *temp_headers;
+
+    ngx_str_t           fields;
+    ngx_chain_t        *bufs;
+
+    /* a file that is all of the body, and may have another name */
+    ngx_file_t         *file;
+
+    /* to copy from a file by: a thread's stack is small */
+    u_char             *buffer;
+
+    /* of a failure: the system call, on what, and why */
+    const char         *call;
+    u_char             *path;
+    ngx_err_t           err;
+} ngx_http_mspwh_spool_event_t;
+
+
+/*
+ * Puts an event on disk, for good: returns NGX_OK once a crash can do it no
+ * harm, or NGX_ERROR, with nothing left of it.  Uses system calls only, and
+ * may be called in a thread.
+ */
+ngx_int_t ngx_http_mspwh_spool_write(ngx_http_mspwh_spool_event_t *event);
+
+
+#endif /* _NGX_HTTP_MSPWH_SPOOL_H_INCLUDED_ */
