@@ -16,6 +16,9 @@
      + 2 * (NGX_HTTP_MSPWH_SPOOL_ID + 1) + 2 * NGX_HTTP_MSPWH_SPOOL_MAC + 1)
 
 
+/* milliseconds; only to keep a worker that is to quit until all is done */
+#define NGX_HTTP_MSPWH_SPOOL_WAIT  60000
+
 #define NGX_HTTP_MSPWH_SPOOL_TEMP                                             \
     (sizeof(".tmp-.-") + NGX_INT64_LEN + NGX_ATOMIC_T_LEN)
 
@@ -27,6 +30,7 @@ typedef struct {
     ngx_int_t                      rc;
 #if (NGX_THREADS)
     ngx_thread_task_t              task;
+    ngx_event_t                    wait;
 #endif
 } ngx_http_mspwh_spool_job_t;
 
@@ -53,6 +57,7 @@ static ngx_int_t ngx_http_mspwh_spool_run(ngx_http_request_t *r,
     ngx_http_mspwh_spool_job_t *job);
 #if (NGX_THREADS)
 static void ngx_http_mspwh_spool_thread(void *data, ngx_log_t *log);
+static void ngx_http_mspwh_spool_wait(ngx_event_t *ev);
 static void ngx_http_mspwh_spool_done(ngx_event_t *ev);
 #endif
 static ngx_int_t ngx_http_mspwh_spool_report(ngx_http_request_t *r,
@@ -496,6 +501,12 @@ ngx_http_mspwh_spool_run(ngx_http_request_t *r,
     r->main->blocked++;
     r->main->count++;
 
+    job->wait.handler = ngx_http_mspwh_spool_wait;
+    job->wait.data = job;
+    job->wait.log = ngx_cycle->log;
+
+    ngx_add_timer(&job->wait, NGX_HTTP_MSPWH_SPOOL_WAIT);
+
     return NGX_DONE;
 }
 
@@ -506,6 +517,13 @@ ngx_http_mspwh_spool_thread(void *data, ngx_log_t *log)
     ngx_http_mspwh_spool_job_t *job = data;
 
     job->rc = ngx_http_mspwh_spool_write(&job->event);
+}
+
+
+static void
+ngx_http_mspwh_spool_wait(ngx_event_t *ev)
+{
+    ngx_add_timer(ev, NGX_HTTP_MSPWH_SPOOL_WAIT);
 }
 
 
@@ -524,6 +542,8 @@ ngx_http_mspwh_spool_done(ngx_event_t *ev)
     ngx_http_set_log_request(c->log, r);
 
     r->main->blocked--;
+
+    ngx_del_timer(&job->wait);
 
     rc = ngx_http_mspwh_spool_report(r, job);
 

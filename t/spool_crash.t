@@ -1,0 +1,88 @@
+# mspwh_spool: all processes are killed at 50 moments; what was answered 202 is on disk, whole.
+
+use strict;
+use warnings;
+use Digest::SHA qw(sha256_hex);
+use POSIX qw(_exit);
+use Test::More;
+use Time::HiRes qw(sleep time);
+use MspwhTest;
+
+my $name = 'X-Webhook-Signature';
+my $rounds = 50;
+my $spool = dir() . '/spool';
+my $seed = time ^ $$;
+srand $seed;
+note "seed $seed";
+
+my $conf = <<"CONF";
+server {
+    listen 127.0.0.1:%%PORT%%;
+    mspwh on;
+    mspwh_secret "%%SECRET%%";
+    location / { mspwh_spool spool; }
+}
+CONF
+
+sub events {
+    opendir my $d, $spool or return;
+    return map { /^([^.].*)\.headers$/ ? $1 : () } readdir $d;
+}
+sub bytes { open my $fh, '<:raw', $_[0] or return ''; local $/; return scalar(<$fh>) // '' }
+
+# Sends events until the connection breaks; a line for each 202, written at once.
+sub client {
+    my ($round, $number) = @_;
+    open my $ledger, '>>', dir() . "/ledger$number" or _exit(1);
+    my $c = eval { connection() } or _exit(0);
+    for my $n (1 .. 10_000) {
+        my $size = rand() < 0.7 ? int rand 3000 : int rand 300_000;
+        my $body = "{\"eventType\":\"ticket.created\",\"entityId\":\"$round.$number.$n\",\"Details\":\"" . 'x' x $size . '"}';
+        send_bytes($c, request_bytes(path => '/', body => $body, headers => [$name => sign(SECRET, $body)])) or last;
+        my $r = read_response($c, timeout => 2);
+        last if $r->{status} != 202;
+        syswrite $ledger, sha256_hex($body) . "\n";
+        $c = connection() if ($r->{header}{connection} // '') eq 'close';
+    }
+    _exit(0);
+}
+
+my (%whole, %broken, $killed);
+for my $round (1 .. $rounds) {
+    start_http($conf);
+    my @clients = map { my $n = $_; fork // die "fork: $!" or client($round, $n) } 1 .. 3;
+    sleep 0.03 + rand 0.15;
+    my @processes = (master_pid(), workers());
+    kill KILL => @processes;
+    $killed += @processes;
+    waitpid $_, 0 for master_pid(), @clients;
+    for my $event (grep { !$whole{$_} } events()) {
+        my $body = bytes("$spool/$event.body");
+        my ($signature) = bytes("$spool/$event.headers") =~ /^X-Webhook-Signature: (\S+)$/m;
+        if (($signature // '') eq sign(SECRET, $body)) {
+            $whole{$event} = sha256_hex($body);
+        }
+        else {
+            $broken{$event} = 1;
+        }
+    }
+    # the port is free once they have no sockets, though nobody may have waited for them
+    for (1 .. 100) { last if !grep { glob "/proc/$_/fd/*" } @processes; sleep 0.02 }
+}
+my %there = map { $_ => 1 } values %whole;
+my @answered = map { split /\n/, bytes(dir() . "/ledger$_") } 1 .. 3;
+cmp_ok(scalar @answered, '>', 10 * $rounds, scalar(@answered) . " events answered 202 in $rounds runs");
+is(scalar(grep { !$there{$_} } @answered), 0, '... each of them is on disk');
+is(scalar keys %broken, 0, '... and no event is there that is not whole');
+my %seen;
+is(scalar(grep { $seen{$_}++ } values %whole), 0, '... or twice');
+opendir my $d, $spool or die;
+note scalar(grep { /^\.tmp-/ } readdir $d), ' temporary files are left';
+
+# a last start, in peace
+start_http($conf);
+my $body = '{"eventType":"ticket.created","entityId":1}';
+is(signed('/', $body)->{status}, 202, 'after that, nginx spools as ever');
+ok(stop(), 'nginx stops in time');
+
+done_testing();
