@@ -15,6 +15,20 @@ my $seed = time ^ $$;
 srand $seed;
 note "seed $seed";
 
+# Every step takes long enough to be hit.
+write_file('slow.c', <<'C');
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+int fsync(int fd) { usleep(2000); return (int) syscall(SYS_fsync, fd); }
+int rename(const char *a, const char *b)
+{ usleep(2000); return (int) syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, 0); }
+C
+my ($rc, $text) = run('gcc', '-shared', '-fPIC', '-o', dir() . '/slow.so', dir() . '/slow.c');
+is($rc, 0, 'a library that slows down fsync() and rename()') or BAIL_OUT($text);
+
 my $conf = <<"CONF";
 server {
     listen 127.0.0.1:%%PORT%%;
@@ -30,13 +44,15 @@ sub events {
 }
 sub bytes { open my $fh, '<:raw', $_[0] or return ''; local $/; return scalar(<$fh>) // '' }
 
+sub alive { return bytes("/proc/$_[0]/stat") =~ /\) ([^ZX])/ }
+
 # Sends events until the connection breaks; a line for each 202, written at once.
 sub client {
     my ($round, $number) = @_;
     open my $ledger, '>>', dir() . "/ledger$number" or _exit(1);
     my $c = eval { connection() } or _exit(0);
     for my $n (1 .. 10_000) {
-        my $size = rand() < 0.7 ? int rand 3000 : int rand 300_000;
+        my $size = rand() < 0.8 ? int rand 3000 : int rand 300_000;
         my $body = "{\"eventType\":\"ticket.created\",\"entityId\":\"$round.$number.$n\",\"Details\":\"" . 'x' x $size . '"}';
         send_bytes($c, request_bytes(path => '/', body => $body, headers => [$name => sign(SECRET, $body)])) or last;
         my $r = read_response($c, timeout => 2);
@@ -49,7 +65,10 @@ sub client {
 
 my (%whole, %broken, $killed);
 for my $round (1 .. $rounds) {
-    start_http($conf);
+    {
+        local $ENV{LD_PRELOAD} = dir() . '/slow.so';
+        start_http($conf);
+    }
     my @clients = map { my $n = $_; fork // die "fork: $!" or client($round, $n) } 1 .. 3;
     sleep 0.03 + rand 0.15;
     my @processes = (master_pid(), workers());
@@ -66,8 +85,8 @@ for my $round (1 .. $rounds) {
             $broken{$event} = 1;
         }
     }
-    # the port is free once they have no sockets, though nobody may have waited for them
-    for (1 .. 100) { last if !grep { glob "/proc/$_/fd/*" } @processes; sleep 0.02 }
+    # the port is free once they are gone, though nobody may have waited for them
+    for (1 .. 100) { last if !grep { alive($_) } @processes; sleep 0.02 }
 }
 my %there = map { $_ => 1 } values %whole;
 my @answered = map { split /\n/, bytes(dir() . "/ledger$_") } 1 .. 3;
