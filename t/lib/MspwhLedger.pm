@@ -1,0 +1,107 @@
+package MspwhLedger;
+
+# A backend that is quick, and outlives nginx's workers: one process, which
+# writes down what it gets. And ledgers: files of lines, each written at once.
+
+use strict;
+use warnings;
+
+use Digest::SHA qw(sha256_hex);
+use Exporter qw(import);
+use IO::Select;
+use IO::Socket::INET;
+use POSIX qw(_exit);
+use Time::HiRes qw(time);
+use MspwhTest;
+
+our @EXPORT = qw(open_ledger ledger start_recorder stop_recorder recorder_port);
+
+my $owner = $$;
+my ($pid, $port);
+
+sub open_ledger {
+    my $name = shift;
+    open my $fh, '>>', dir() . "/$name" or die "$name: $!";
+    return sub { syswrite $fh, join(' ', @_, sprintf '%.6f', time) . "\n" };
+}
+
+# The lines of ledgers whose names match, each as its words.
+sub ledger {
+    my $pattern = shift;
+    my @lines;
+    for my $file (sort glob dir() . "/$pattern") {
+        open my $fh, '<', $file or die "$file: $!";
+        push @lines, map { chomp; [split / /] } <$fh>;
+    }
+    return @lines;
+}
+
+sub recorder_port {
+    return $port //= do {
+        my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no port: $!";
+        $s->sockport;
+    };
+}
+
+# Answers with $status, after $wait seconds; a line for each whole request: the
+# entity's id, the hash of the body, and the time.
+sub start_recorder {
+    my ($status, $wait) = @_;
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => recorder_port(), Listen => 1024, ReuseAddr => 1)
+        or die "recorder: $!";
+    $pid = fork // die "fork: $!";
+    return if $pid;
+
+    my $write = open_ledger('recorded');
+    my $select = IO::Select->new($listen);
+    my (%buffer, @due);
+    while (getppid() == $owner) {
+        for my $socket ($select->can_read(@due ? 0.002 : 0.5)) {
+            if ($socket == $listen) {
+                my $client = $listen->accept or next;
+                $buffer{fileno $client} = '';
+                $select->add($client);
+                next;
+            }
+            my $buffer = \$buffer{fileno $socket};
+            if (!$socket->sysread($$buffer, 65536, length $$buffer)) {
+                $select->remove($socket);
+                close $socket;
+                next;
+            }
+            while (my $body = take_request($buffer)) {
+                my ($id) = $body =~ /"entityId":"([^"]+)"/;
+                $write->($id // '-', sha256_hex($body));
+                push @due, [time + $wait, $socket];
+            }
+        }
+        while (@due and $due[0][0] <= time) {
+            my (undef, $socket) = @{ shift @due };
+            syswrite $socket, "HTTP/1.1 $status X\r\nContent-Length: 0\r\n\r\n" if defined fileno $socket;
+        }
+    }
+    _exit(0);
+}
+
+sub take_request {
+    my $buffer = shift;
+    my $end = index $$buffer, "\r\n\r\n";
+    return if $end < 0;
+    my ($length) = substr($$buffer, 0, $end) =~ /^Content-Length: (\d+)/mi;
+    $length //= 0;
+    return if length $$buffer < $end + 4 + $length;
+    my $request = substr $$buffer, 0, $end + 4 + $length, '';
+    return substr $request, $end + 4;
+}
+
+sub stop_recorder {
+    return if !$pid;
+    local $?;
+    kill KILL => $pid;
+    waitpid $pid, 0;
+    undef $pid;
+}
+
+END { stop_recorder() if $$ == $owner }
+
+1;
