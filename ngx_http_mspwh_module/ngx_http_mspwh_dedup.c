@@ -99,7 +99,7 @@ ngx_http_mspwh_dedup_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (name.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" directive must have \"zone=name:size\"",
+                           "no \"zone=name:size\" in \"%V\" directive",
                            &cmd->name);
         return NGX_CONF_ERROR;
     }

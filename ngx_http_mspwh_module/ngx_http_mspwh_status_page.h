@@ -11,7 +11,7 @@
     "connect-src 'self'; " \
     "img-src data:; " \
     "style-src 'sha256-W/lE9yHfYbuzD04CBBOp/TZUYv5Mr5KnEATGadO/QrQ='; " \
-    "script-src 'sha256-8VvNiPKReOKYbBhwGSOPkeC4TjavPA0sKP/R6dgHsUk='; " \
+    "script-src 'sha256-8uJxXj3vHyBt80pqKZA4wXo27egvbyXOSXNHfvp/8i4='; " \
     "base-uri 'none'; " \
     "form-action 'none'"
 
@@ -411,7 +411,11 @@ static const char  ngx_http_mspwh_status_page[] =
     "  const verdicts = data.requests, rejected = samples.at(-1).rejected;\n"
     "  const all = sum(Object.values(verdicts));\n"
     "  show($(\"verified\"), number.format(verdicts.verified));\n"
-    "  show($(\"bytes\"), size(data.body_bytes) + \" of bodies\");\n"
+    "  const spool = data.spool;\n"
+    "  show($(\"bytes\"), size(data.body_bytes) + \" of bodies\"\n"
+    "    + (spool.events ? \", \" + number.format(spool.events) + \" spooled\" : \"\")\n"
+    "    + (spool.failures ? \", \" + number.format(spool.failures)\n"
+    "      + \" not spooled\" : \"\"));\n"
     "  show($(\"rejected\"), number.format(rejected));\n"
     "  $(\"rejected\").classList.toggle(\"alarm\", rejected > 0);\n"
     "  show($(\"share\"), all ? (100 * rejected / all).toFixed(1)\n"
