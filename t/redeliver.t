@@ -1,0 +1,575 @@
+# bin/mspwh-redeliver delivers what is in a spool directory: in order, byte for byte, with
+# the signatures as they came, verified by nginx; it loses nothing, whenever it is killed.
+
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use Digest::SHA qw(hmac_sha256_hex sha256 sha256_hex);
+use Fcntl qw(:flock);
+use File::Basename qw(dirname);
+use POSIX qw(WNOHANG _exit);
+use Test::More;
+use Time::HiRes qw(sleep time);
+use MspwhTest;
+
+my $repo = abs_path(dirname(__FILE__) . '/..');
+my $tool = "$repo/bin/mspwh-redeliver";
+my $us   = 'mspwh-redeliver';
+my $name = 'X-Webhook-Signature';
+my $dead = port('dead');
+my $all_output = '';
+my @children;
+
+# not for events
+$ENV{http_proxy} = "http://127.0.0.1:$dead";
+
+# A listener that answers late.
+my $slow = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 32) or die "no port: $!";
+# ... and one that never does
+my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 32) or die "no port: $!";
+
+sub targets {
+    my $notes = shift;
+    return <<"CONF";
+    mspwh_dedup_zone zone=events:1m;
+    log_format try '\$msec \$status \$connection \$mspwh_verdict \$mspwh_entity_id \$http_transfer_encoding';
+    map \$mspwh_event_type \$target {
+        default                    %%A%%;
+        ticket.updated             127.0.0.1:$dead;
+        ticket.note.added          $notes;
+        ticket.response.added      %%A%%/status/409;
+        ticket.response.updated    %%A%%/status/403;
+        ticket.response.deleted    %%A%%/status/503;
+        ticket.attachment.deleted  %%A%%/status/400;
+    }
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        access_log %%DIR%%/try.log try;
+        mspwh on;
+        mspwh_secret '%%SECRET%%';
+        location / { proxy_pass http://\$target; }
+        location /public { mspwh_dedup zone=events; proxy_pass http://\$target; error_page 502 = \@spool; }
+        location \@spool { return 202; }
+        location /raw { mspwh_malformed pass; proxy_pass http://%%A%%; }
+        location /other { mspwh_signature_header X-Other-Name; proxy_pass http://%%A%%; }
+        location /small { client_max_body_size 1k; proxy_pass http://%%A%%; }
+        location /moved { mspwh off; return 301 /; }
+        location /both { mspwh_secret '%%SECRET%%'; mspwh_secret 'the one before'; proxy_pass http://%%A%%; }
+        location /sink { proxy_pass http://127.0.0.1:%%PORT_sink%%; }
+    }
+    server { listen 127.0.0.1:%%PORT_sink%%; location / { return 204; } }
+CONF
+}
+start_http(targets("127.0.0.1:$dead"));
+
+sub event {
+    my ($type, $id, $more) = @_;
+    return qq({"eventType":"$type","entityId":$id,"TicketId":48213,"Description":"@{[$more // 'x']}"});
+}
+
+# Writes an event as nginx does; o: at (seconds of its time), secret, headers, header.
+my $clock = 0;
+sub spool {
+    my ($dir, $type, $id, $body, %o) = @_;
+    my $secret = $o{secret} // SECRET;
+    my $file = sprintf '20261124T18%02d%02d.%06dZ,%s,%s,48213,%s',
+        $clock / 60, $clock % 60, $o{at} // $clock, $type, $id,
+        substr hmac_sha256_hex($body, $secret), 0, 16;
+    $clock++ if !defined $o{at};
+    my $signature = sign($secret, $body);
+    write_file("$dir/$file.body", $body);
+    write_file("$dir/$file.headers",
+        ($o{headers} // "Content-Type: application/json\n") . ($o{header} // $name) . ": $signature\n");
+    return $file;
+}
+
+sub simple_event { my ($dir, $type, $id) = @_; return spool($dir, $type, $id, event($type, $id)) }
+
+my $dirs = 0;
+sub new_spool { my $dir = dir() . '/spool' . ++$dirs; mkdir $dir, 0700 or die "$dir: $!"; return $dir }
+
+sub files {
+    my $dir = shift;
+    opendir my $d, $dir or return;
+    return grep { !/^(?:\.\.?|\.lock|quarantine)$/ } sort readdir $d;
+}
+sub both { return map { ("$_.body", "$_.headers") } @_ }
+sub content { open my $fh, '<:raw', $_[0] or return ''; local $/; return scalar(<$fh>) // '' }
+
+# Exit status and output.
+sub redeliver {
+    my @result = run($tool, @_);
+    $all_output .= $result[1];
+    return @result;
+}
+
+sub begin_process {
+    my @args = @_;
+    my $out = dir() . '/out' . @children;
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        open STDOUT, '>', $out;
+        open STDERR, '>&', \*STDOUT;
+        alarm 60;
+        exec $tool, @args or _exit(127);
+    }
+    push @children, $pid;
+    return { pid => $pid, out => $out };
+}
+
+sub within {
+    my ($seconds, $done) = @_;
+    my ($until, $result) = time + $seconds;
+    sleep 0.02 while !($result = $done->()) and time < $until;
+    return $result;
+}
+
+# Exit status, or undef if it does not end in time.
+sub end_process {
+    my ($process, $signal) = @_;
+    kill $signal => $process->{pid} if $signal;
+    within(10, sub { waitpid($process->{pid}, WNOHANG) == $process->{pid} }) or return;
+    my $status = $?;
+    $all_output .= content($process->{out});
+    return $status >> 8 || $status;
+}
+
+sub workers_of { split ' ', content("/proc/$_[0]{pid}/task/$_[0]{pid}/children") }
+sub unlocked { open my $fh, '<', "$_[0]/.lock" or return 1; return flock $fh, LOCK_EX | LOCK_NB }
+sub seen { my @r = records(); clear_records(); return @r }
+# What nginx has logged, which is a moment after it has answered.
+sub tries { return map { [split] } split /\n/, content(dir() . '/try.log') }
+END { kill KILL => @children if @children }
+
+# --- order, bytes, headers
+
+{
+    my $dir = new_spool();
+    my @bodies = map { event('ticket.created', $_) } 1 .. 20;
+    $bodies[7] = event('ticket.created', 8, join '', map { unpack 'H*', sha256($_) } 1 .. 80_000);
+    my %file;
+    $file{$_} = spool($dir, 'ticket.created', $_ + 1, $bodies[$_], at => 100 + $_) for reverse 0 .. 9;
+    $file{$_} = spool($dir, 'ticket.created', $_ + 1, $bodies[$_], at => 100 + $_) for 10 .. 19;
+    my ($rc, $text) = redeliver('--dry-run', $dir);
+    is_deeply([$rc, $text], [0, join '', map { "$file{$_} " . length($bodies[$_]) . "\n" } 0 .. 19],
+        '--dry-run lists them, oldest first');
+    is(scalar(files($dir)), 40, '... and leaves them');
+    ($rc, $text) = redeliver($dir, url('/webhook'));
+    is_deeply([$rc, $text], [0, "mspwh-redeliver: 20 sent, 0 kept, 0 quarantined\n"],
+        'twenty events are delivered');
+    my @r = seen();
+    is_deeply([map { $_->{sha256} } @r], [map { sha256_hex($_) } @bodies],
+        'oldest first, byte for byte, one of 5 MB too');
+    is_deeply([map { $_->{header}{lc $name} } @r], [map { sign(SECRET, $_) } @bodies],
+        '... with their signatures');
+    within(5, sub { tries() >= 20 });
+    is_deeply([map { $_->[3] } tries()], [('verified') x 20], '... which nginx has verified');
+    is(scalar(keys %{ { map { $_->[2] => 1 } tries() } }), 1, '... over one connection');
+    my @at = map { $_->[0] } tries();
+    my @gap = sort { $a <=> $b } map { $at[$_] - $at[$_ - 1] } 1 .. 19;
+    cmp_ok($gap[4], '<', 0.03, '... on which nothing waits for an ACK');
+    is_deeply([map { $_->[5] } tries()], [('-') x 20], '... not chunked');
+    is_deeply([files($dir)], [], '... and removed');
+    is_deeply([redeliver($dir, url('/webhook'))], [0, ''], 'nothing to do: nothing said');
+}
+
+{
+    my $dir = new_spool();
+    my %bodies = (every => join('', map { chr } 0 .. 255) x 300, lines => "\r\n\n\0\n",
+        none => '', piece => 'p' x 65536, more => 'p' x 65537);
+    my @order = sort keys %bodies;
+    spool($dir, 'a%2Cb.%C3%A4', '-', $bodies{$_}) for @order;
+    is((redeliver($dir, url('/raw')))[0], 0, 'any bytes, any type, no id');
+    is_deeply([map { $_->{sha256} } seen()], [map { sha256_hex($bodies{$_}) } @order],
+        '... arrive as they are');
+
+    my $body = event('ticket.deleted', 1);
+    spool($dir, 'ticket.deleted', 1, $body, header => 'X-Other-Name',
+        headers => "content-type: text/x; a=\"b\"\r\n"
+            . "Content-Encoding: odd\nHost: elsewhere\nContent-Length: 3\nTransfer-Encoding: chunked\n"
+            . "X-Two: 1\nx-two: 2\n");
+    is((redeliver($dir, url('/other')))[0], 0, 'headers of other names');
+    my ($r) = seen();
+    is_deeply([@{ $r->{header} }{qw(x-other-name content-type content-encoding x-two)}, $r->{sha256}],
+        [sign(SECRET, $body), 'text/x; a="b"', 'odd', '1, 2', sha256_hex($body)],
+            '... arrive, but for those of the connection');
+
+    simple_event($dir, 'ticket.created', 5) for 1 .. 2;
+    is((redeliver($dir, url('/webhook')))[0], 0, 'the same event, spooled twice');
+    is(scalar(seen()), 2, '... is delivered twice: the tool keeps no memory of events');
+}
+
+# --- failures
+
+{
+    my $dir = new_spool();
+    my @down = map { simple_event($dir, 'ticket.updated', $_) } 1 .. 3;
+    simple_event($dir, "ticket.response.$_", 7) for qw(added updated deleted);
+    my $good = simple_event($dir, 'ticket.created', 9);
+    my %before = map { $_ => content("$dir/$_") } grep { !/\Q$good/ } files($dir);
+    my ($rc, $text) = redeliver($dir, url('/webhook'));
+    is($rc, 1, 'failures: exit status 1');
+    like($text, qr/^$us: kept, 502: the backend does not answer \(\Q$down[0]\E\)$/m, '... a 502 is said');
+    like($text, qr/^$us: kept, $_: /m, "... a $_ too") for 403, 409, 503;
+    is(scalar(() = $text =~ /kept, 502/g), 1, '... once');
+    like($text, qr/^$us: 1 sent, 6 kept, 0 quarantined \(403: 1, 409: 1, 502: 3, 503: 1\)$/m,
+        '... and counted at the end');
+    is_deeply({ map { $_ => content("$dir/$_") } files($dir) }, \%before,
+        '... what failed is kept as it was, the other is gone');
+    my $order = '';
+    within(5, sub { $order = join ' ', map { $_->[4] } (tries())[-7 .. -1]; $order eq '1 7 7 7 9 2 3' });
+    is($order, '1 7 7 7 9 2 3', 'events of a type that has just failed come after the others');
+    seen();
+
+    my $large = event('ticket.created', 1, 'y' x 3_000_000);
+    my @never = (
+        [url('/small'), '413', 'client_max_body_size'], [url('/moved'), '301', 'redirect'],
+        ["http://127.0.0.1:$dead/", 'no connection', 'refused'],
+        ['http://127.0.0.1:' . $mute->sockport . '/', 'timeout', 'no answer within 0.3 s'],
+    );
+    for (@never) {
+        my ($url, $kind, $why) = @$_;
+        my $dir = new_spool();
+        my $event = spool($dir, 'ticket.created', 1, $kind eq '413' ? $large : event('ticket.created', 1));
+        my $began = time;
+        my ($rc, $text) = redeliver('--timeout=0.3', $dir, $url);
+        ok($rc == 1 && time < $began + 2.5, "$kind: exit status 1, soon");
+        like($text, qr/^$us: kept, $kind: .*\Q$why\E/m, '... said');
+        is_deeply([files($dir)], [both($event)], '... kept');
+        is((redeliver('--quiet', '--timeout=0.3', $dir, $url))[1], '', '... and nothing said with --quiet');
+    }
+    is(scalar(seen()), 0, '... none arrives');
+}
+
+# --- quarantine
+
+{
+    my $dir = new_spool();
+    my $before = spool($dir, 'ticket.created', 1, event('ticket.created', 1), secret => 'the one before');
+    my $strange = spool($dir, '-', '-', '{"no":"event"}');
+    my $good = simple_event($dir, 'ticket.created', 2);
+    my %before = map { $_ => content("$dir/$_") } both($before, $strange);
+    my ($rc, $text) = redeliver('--quiet', $dir, url('/webhook'));
+    is($rc, 1, 'quarantine: exit status 1');
+    like($text, qr/^$us: quarantined, 401: .*secret was taken away.*--requeue.*\(\Q$before\E\)$/m,
+        '... for a 401, the likely cause is said');
+    like($text, qr/^$us: quarantined, 400: not a usable event.*\(\Q$strange\E\)$/m, '... for a 400 too');
+    is_deeply([files($dir)], [], '... the others are delivered');
+    is_deeply({ map { $_ => content("$dir/quarantine/$_") } files("$dir/quarantine") }, \%before,
+        '... these are in quarantine, as they were');
+    is_deeply([map { sprintf '%04o', (stat "$dir/quarantine/$_")[2] & 07777 } '.', sort keys %before],
+        ['0700', ('0600') x 4], '... for their owner only');
+    is_deeply([redeliver($dir, url('/both'))], [0, ''], '... and are not tried again');
+    like((redeliver('--status', $dir))[1], qr/^waiting: 0 events.*\nquarantined: 2 events/,
+        '... --status counts them');
+    is_deeply([redeliver('--requeue', $dir)], [0, "2 moved back\n"], '--requeue');
+    is_deeply({ map { $_ => content("$dir/$_") } files($dir) }, \%before, '... moves them back');
+    clear_records();
+    redeliver($dir, url('/both'));
+    is_deeply([map { $_->{sha256} } seen()], [sha256_hex(event('ticket.created', 1))],
+        '... and with the secret put back, it is delivered');
+    is_deeply([files("$dir/quarantine")], [both($strange)], '... while a 400 stays one');
+}
+
+# --- what crashes leave
+
+{
+    my $dir = new_spool();
+    mkdir "$dir/quarantine", 0700;
+    my ($whole, $bodiless, $half_in, $half_out, $fresh, $stale, $bad)
+        = map { simple_event($dir, 'ticket.created', $_) } 1 .. 7;
+    unlink "$dir/$bodiless.body", "$dir/$fresh.headers", "$dir/$stale.headers";
+    rename "$dir/$half_in.body", "$dir/quarantine/$half_in.body";
+    rename "$dir/$half_out.headers", "$dir/quarantine/$half_out.headers";
+    write_file("$dir/$bad.headers", "X-Webhook-Signature\n");
+    write_file("$dir/$_", 'x') for ".tmp-old", ".tmp-new", "notes.txt", ".headers", "a,b.body",
+        "$whole.headers.bak";
+    my $old = time - 3700;
+    utime $old, $old, map { "$dir/$_" } grep { !/tmp-new|\Q$fresh/ } files($dir);
+    my ($rc, $text) = redeliver($dir, url('/webhook'));
+    is($rc, 1, 'leftovers: exit status 1, as one event has no body');
+    like($text, qr/^$us: kept, unreadable: its \.body cannot be read: .*\(\Q$bodiless\E\)/m,
+        '... which is said');
+    like($text, qr/^$us: kept, unreadable: line 1 of its \.headers is not a header \(\Q$bad\E\)/m,
+        '... like headers that are none');
+    like($text, qr/^$us: 2 leftovers of a crash removed$/m, '... removed, when old');
+    is_deeply([files($dir)], [sort "$bodiless.headers", "$fresh.body", both($bad), ".tmp-new", "notes.txt",
+        ".headers", "a,b.body", "$whole.headers.bak"],
+        '... young ones, events and what is not known are left alone');
+    is_deeply([files("$dir/quarantine")], [both($half_in)], '... half a quarantine is completed');
+    is_deeply([map { $_->{sha256} } seen()], [map { sha256_hex(event('ticket.created', $_)) } 1, 4],
+        '... half a requeue too: delivered, old as it was');
+}
+
+# --- the slow server, --jobs, the lock, signals
+
+my ($slow_log, $test) = (write_file('slow.log', ''), $$);
+my $slow_pid = fork // die "fork: $!";
+if (!$slow_pid) {
+    $SIG{CHLD} = 'IGNORE';
+    while (getppid == $test) {
+        my $client = IO::Select->new($slow)->can_read(1) ? $slow->accept : next;
+        next if fork;
+        alarm 20;
+        my $head = '';
+        $client->sysread($head, 65536, length $head) or last while $head !~ /"entityId":\d+.*\}/;
+        my ($id) = $head =~ /"entityId":(\d+)/;
+        open my $fh, '>>', $slow_log;
+        syswrite $fh, "+$id\n";
+        sleep 0.5;
+        within(15, sub { !-e "$slow_log.hold" });
+        syswrite $fh, "-$id\n";
+        print $client "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        _exit(0);
+    }
+    _exit(0);
+}
+push @children, $slow_pid;
+my $slow_url = 'http://127.0.0.1:' . $slow->sockport . '/';
+sub hold { write_file("$slow_log.hold", '') }
+sub let_go { unlink "$slow_log.hold" }
+sub slow_log { my @l = split /\n/, content($slow_log); return @l }
+
+{
+    my $dir = new_spool();
+    simple_event($dir, 'ticket.created', $_) for 11 .. 18;
+    my $began = time;
+    is((redeliver('--jobs', 4, $dir, $slow_url))[0], 0, '--jobs 4');
+    cmp_ok(time - $began, '<', 3, '... eight events of half a second in one');
+    my ($most, $now) = (0, 0);
+    for (slow_log()) {
+        $now += /^\+/ ? 1 : -1;
+        $most = $now if $now > $most;
+    }
+    is($most, 4, '... four at a time');
+    my @began = map { /^\+(\d+)/ ? $1 : () } slow_log();
+    is_deeply([sort(@began[0 .. 3]), sort(@began[4 .. 7])], [11 .. 18], '... the oldest start first');
+    is_deeply([files($dir)], [], '... all are removed');
+    write_file('slow.log', '');
+}
+
+{
+    my $dir = new_spool();
+    simple_event($dir, 'ticket.created', $_) for 21 .. 23;
+    hold();
+    my $first = begin_process($dir, $slow_url);
+    ok(within(5, sub { slow_log() >= 1 }), 'while one runs');
+    my ($rc, $text) = redeliver($dir, $slow_url);
+    is($rc, 3, '... a second on the same directory: exit status 3');
+    like($text, qr/^$us: another .* works on "\Q$dir\E" \(process $first->{pid}\): only one may$/,
+        '... with the pid of the first');
+    ($rc, $text) = redeliver('--status', $dir);
+    like("$rc $text", qr/^1 waiting: 3 events, \d+ bytes.*\n  ticket.created: 3\n/, '... --status works');
+    kill TERM => $first->{pid};
+    let_go();
+    is(end_process($first), 1, 'SIGTERM: exit status 1, as events are left');
+    is_deeply([slow_log()], ['+21', '-21'], '... the event in flight is finished, no other begun');
+    is(scalar(files($dir)), 4, '... and removed');
+    like($all_output, qr/^$us: 1 sent, 0 kept, 0 quarantined, 2 not tried$/m, '... and said');
+
+    hold();
+    my $second = begin_process('--loop', $dir, $slow_url);
+    ok(within(5, sub { slow_log() >= 3 }), 'its parent killed with -9');
+    end_process($second, 'KILL');
+    ($rc, $text) = redeliver($dir, $slow_url);
+    is($rc, 3, '... the lock is held');
+    like($text, qr/the workers of process $second->{pid}, which has ended/,
+        '... by the worker, says a second');
+    let_go();
+    ok(within(5, sub { unlocked($dir) }), '... until the worker has ended');
+    is_deeply([slow_log()], [map { ("+$_", "-$_") } 21, 22], '... with the event it had in hand');
+    is_deeply([map { /,(\d+),48213/ } files($dir)], [23, 23], '... which is removed, and the next is there');
+
+    hold();
+    my $third = begin_process($dir, $slow_url);
+    ok(within(5, sub { slow_log() >= 5 }), 'its worker killed with -9');
+    kill KILL => workers_of($third);
+    let_go();
+    is(end_process($third), 1, '... exit status 1');
+    like($all_output, qr/kept, worker killed/, '... said');
+    is(scalar(files($dir)), 2, '... the event is kept');
+}
+
+# --- --loop, backoff, memory
+
+{
+    my $dir = new_spool();
+    my $tried = tries();
+    my $note = event('ticket.note.added', 31);
+    is(signed('/public', $note)->{status}, 202, 'an event is accepted, while its backend is down');
+    spool($dir, 'ticket.note.added', 31, $note);
+    my $loop = begin_process(qw(--loop=0.1 --retry-first 0.2 --retry-max=0.8 --jobs=2),
+        $dir, url('/webhook'));
+    ok(within(5, sub { tries() > $tried }), '--loop');
+    my $large = spool($dir, 'ticket.created', 32, event('ticket.created', 32, 'z' x 30_000_000));
+    ok(within(5, sub { grep { $_->{length} > 30_000_000 } records() }),
+        '... delivers an event that comes later, while another waits');
+    my @peak = map { content("/proc/$_/status") =~ /VmHWM:\s*(\d+)/ } workers_of($loop);
+    cmp_ok((sort { $a <=> $b } @peak)[-1], '<', 30_000, '... and has no body of 30 MB in memory');
+    ok(within(10, sub { (grep { $_->[1] == 502 and $_->[4] eq 31 } tries()) >= 6 }), '... tries the other');
+    my @at = map { $_->[0] } grep { $_->[1] == 502 and $_->[4] eq 31 } tries();
+    my @gap = map { $at[$_ + 1] - $at[$_] } 0 .. 4;
+    my @least = (0.2, 0.4, 0.8, 0.8, 0.8);
+    is(scalar(grep { $gap[$_] < $least[$_] - 0.01 or $gap[$_] > 1.2 * $least[$_] + 0.8 } 0 .. 4), 0,
+        '... later and later, up to --retry-max')
+        or diag "@gap";
+    clear_records();
+    ok(reload(targets('%%A%%')), 'its backend is up again');
+    ok(within(5, sub { !files($dir) }), '... delivered');
+    is_deeply([map { $_->{sha256} } seen()], [sha256_hex($note)],
+        '... once, though dedup knows the event as delivered');
+    is(signed('/public', $note)->{status}, 200, '... as a repeat by the sender shows');
+    is(scalar(seen()), 0, '... which does not arrive');
+    is(end_process($loop, 'INT'), 0, 'SIGINT: exit status 0');
+    like($all_output, qr/^$us: 2 sent, 0 kept, 0 quarantined \(502: \d+\)$/m, '... with the counts');
+}
+
+# --- killed at every step, and at any moment
+
+write_file('KillAt.pm', <<'PERL');
+package KillAt;
+my $left = $ENV{KILL_AT} // -1;
+sub step { kill KILL => $$ if !$left-- }
+BEGIN {
+    *CORE::GLOBAL::rename = sub { step(); my $done = CORE::rename($_[0], $_[1]); local $!; step(); $done };
+    *CORE::GLOBAL::unlink = sub {
+        return !($! = 30) if $ENV{NO_UNLINK};
+        step(); my $done = CORE::unlink(@_); local $!; step(); $done
+    };
+}
+1;
+PERL
+
+# 2: whole where the tool finds it, 1: in two places that it can join, 0: lost.
+sub kept_in {
+    my ($dir, $file, $body) = @_;
+    my ($has, $heads) = map { [grep { -e } "$dir/$file.$_", "$dir/quarantine/$file.$_"] } qw(body headers);
+    return 0 if @$has != 1 or @$heads != 1 or content($has->[0]) ne $body;
+    return dirname($has->[0]) eq dirname($heads->[0]) ? 2 : 1;
+}
+
+{
+    my $old = time - 7200;
+    for (['delivery', SECRET], ['quarantine', 'the one before'], ['requeue', 'the one before']) {
+        my ($what, $secret) = @$_;
+        for my $step (0 .. 3) {
+            my $dir = new_spool();
+            my $body = event('ticket.created', 41);
+            my $file = spool($dir, 'ticket.created', 41, $body, secret => $secret);
+            utime $old, $old, map { "$dir/$_" } files($dir);
+            redeliver($dir, url('/webhook')) if $what eq 'requeue';
+            clear_records();
+            {
+                local @ENV{qw(PERL5OPT KILL_AT)} = ("-I${\dir()} -MKillAt", $step);
+                redeliver($what eq 'requeue' ? ('--requeue', $dir) : ($dir, url('/webhook')));
+            }
+            within(5, sub { unlocked($dir) });
+            my $arrived = grep { $_->{sha256} eq sha256_hex($body) } records();
+            my $state = kept_in($dir, $file, $body);
+            ok($what eq 'delivery' ? $arrived : $state, "killed at step $step of a $what: not lost");
+            is($state, [[2, 0, 0, 0], [2, 1, 1, 2]]->[$what ne 'delivery'][$step],
+                '... it was killed there');
+            redeliver('--requeue', $dir) if $what eq 'requeue';
+            redeliver($dir, url($what eq 'requeue' ? '/both' : '/webhook'));
+            is_deeply([files($dir), map { "quarantined $_" } files("$dir/quarantine")],
+                [$what eq 'quarantine' ? map { "quarantined $_" } both($file) : ()],
+                    '... and the next run ends it');
+            my $times = grep { $_->{sha256} eq sha256_hex($body) } seen();
+            is($times, $what eq 'quarantine' ? 0 : $what eq 'delivery' && !$step ? 2 : 1,
+                '... delivered as often as it says');
+        }
+    }
+}
+
+{
+    my $dir = new_spool();
+    my (%file, %lost);
+    for my $id (1001 .. 1600) {
+        my $body = event('ticket.created', $id);
+        $file{sha256_hex($body)} = spool($dir, 'ticket.created', $id, $body);
+    }
+    clear_records();
+    srand 20261124;
+    my $until = time + 7;
+    for my $kills (1 .. 40) {
+        my $process = begin_process('--jobs=3', $dir, url('/webhook'));
+        within(2, sub { workers_of($process) });
+        sleep rand 0.05;
+        if ($kills % 3 == 0) {
+            kill KILL => (workers_of($process))[0] // ();
+            sleep rand 0.05;
+        }
+        end_process($process, 'KILL');
+        within(5, sub { unlocked($dir) });
+        my %arrived = map { $_->{sha256} => 1 } records();
+        my %there = map { $_ => 1 } files($dir);
+        for (keys %file) {
+            $lost{ $file{$_} }++ if !$arrived{$_} and grep { !$there{$_} } both($file{$_});
+        }
+        last if time > $until or keys(%arrived) > 500;
+    }
+    is_deeply(\%lost, {}, 'killed with -9 at random moments, parent or worker: nothing is lost');
+    my $left = grep { /headers$/ } files($dir);
+    cmp_ok($left, '>', 0, "... with $left of 600 events left in the end");
+    is((redeliver('--jobs=3', $dir, url('/webhook')))[0], 0, '... which one more run delivers');
+    my %times;
+    $times{ $_->{sha256} }++ for seen();
+    is(scalar(grep { !$times{$_} } keys %file), 0, '... all have arrived');
+    is(scalar(grep { !$file{$_} } keys %times), 0, '... and nothing else');
+    cmp_ok(scalar(grep { $_ > 1 } values %times), '<=', 40 * 4, '... few of them twice');
+    is_deeply([grep { /headers$/ } files($dir)], [], '... the spool is empty');
+}
+
+{
+    my $dir = new_spool();
+    my @file = map { simple_event($dir, 'ticket.created', $_) } 51, 52;
+    local @ENV{qw(PERL5OPT NO_UNLINK)} = ("-I${\dir()} -MKillAt", 1);
+    my ($rc, $text) = redeliver($dir, url('/webhook'));
+    is($rc, 4, 'an event that is delivered, but cannot be removed: exit status 4');
+    like($text, qr/^$us: \Q$file[0]\E was delivered, but cannot be removed: Read-only file/m, '... said');
+    is_deeply([scalar(seen()), [files($dir)]], [1, [both(@file)]], '... and nothing more is sent');
+}
+
+# --- --status, the terminal, the owner
+
+{
+    my $dir = new_spool();
+    my $now = POSIX::strftime('%Y%m%dT%H%M%S.000000Z', gmtime(time - 7380));
+    write_file("$dir/$now,ticket.created,1,1,00.$_", 'five5') for qw(body headers);
+    write_file("$dir/2999$_,1,1,00.headers", 'x') for '1231T000000.000000Z,ticket.note.added', ',odd';
+    write_file("$dir/.tmp-1", 'x');
+    is_deeply([redeliver('--status', $dir)], [1, <<'TEXT'], '--status');
+waiting: 3 events, 5 bytes, the oldest 2h 3m old, 2 without a body
+  odd: 1
+  ticket.created: 1
+  ticket.note.added: 1
+quarantined: 0 events, 0 bytes
+unfinished or left-over files: 1
+TEXT
+    is((redeliver('--status', new_spool()))[0], 0, '... exit status 0 when there is none');
+}
+
+SKIP: {
+    skip 'there is no script(1) to make a terminal', 1 if !-x '/usr/bin/script';
+    my $dir = new_spool();
+    simple_event($dir, 'ticket.created', $_) for 61 .. 62;
+    my ($rc, $text) = run('/usr/bin/script', '-qec', "$tool $dir $slow_url", '/dev/null');
+    like($text, qr/\r\e\[Kmspwh-redeliver: \d+\/s, 1 sent, 1 left, 0 kept, 0 quarantined/,
+        'a terminal is shown the progress');
+}
+
+SKIP: {
+    skip 'only root can become another user', 2 if $> != 0;
+    my $dir = new_spool();
+    spool($dir, 'ticket.created', 71, event('ticket.created', 71), secret => 'wrong');
+    my $uid = getpwnam('nobody');
+    chown $uid, -1, $dir, map { "$dir/$_" } files($dir);
+    is((redeliver($dir, url('/webhook')))[0], 1, 'root becomes the owner of the directory');
+    is_deeply([map { (stat "$dir/$_")[4] } '.lock', 'quarantine'], [$uid, $uid],
+        '... so that its files are not in the way of a service');
+}
+
+unlike($all_output, qr{[A-Za-z0-9+/]{43}=}, 'no signature was ever printed');
+ok(stop(), 'nginx stops in time');
+
+done_testing();
