@@ -83,6 +83,7 @@ check-sources: $(CONFIGURED)
 	    $(SOURCES) -- \
 	    -std=gnu11 -I$(SRC) $(NGINX_INCS)
 	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps
+	perl -c bin/mspwh-redeliver
 	for t in t/*.t; do perl -It/lib -c $$t || exit 1; done
 	tools/status-page --check
 
