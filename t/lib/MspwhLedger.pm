@@ -54,9 +54,12 @@ sub start_recorder {
 
     my $write = open_ledger('recorded');
     my $select = IO::Select->new($listen);
-    my (%buffer, @due);
-    while (getppid() == $owner) {
-        for my $socket ($select->can_read(@due ? 0.002 : 0.5)) {
+    my (%buffer, @due, $ending);
+    # what has been written down is answered
+    $SIG{TERM} = sub { $ending = 1 };
+    while (getppid() == $owner and !$ending || @due) {
+        for my $socket ($select->can_read($ending || @due ? 0.002 : 0.5)) {
+            last if $ending;
             if ($socket == $listen) {
                 my $client = $listen->accept or next;
                 $buffer{fileno $client} = '';
@@ -97,7 +100,7 @@ sub take_request {
 sub stop_recorder {
     return if !$pid;
     local $?;
-    kill KILL => $pid;
+    kill TERM => $pid;
     waitpid $pid, 0;
     undef $pid;
 }
