@@ -459,6 +459,17 @@ ngx_http_mspwh_init(ngx_conf_t *cf)
 
     *h = ngx_http_mspwh_handler;
 
+#if (NGX_HTTP_MSPWH_EARLY_READ)
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_SERVER_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_mspwh_early_handler;
+
+#endif
+
     ngx_http_mspwh_next_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_mspwh_body_filter;
 

@@ -245,6 +245,22 @@ ngx_int_t ngx_http_mspwh_init_dedup(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
 
+#if (NGX_HTTP_MSPWH_EARLY_READ)
+ngx_int_t ngx_http_mspwh_early_handler(ngx_http_request_t *r);
+#endif
+
+/*
+ * Returns NGX_OK with a verdict, NGX_DONE while the body is being read,
+ * NGX_AGAIN while one that was read before is being fed, or the status of a
+ * failure.
+ */
+ngx_int_t ngx_http_mspwh_verify(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t **ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
+/* NGX_DECLINED, or the status for what this location does not let through */
+ngx_int_t ngx_http_mspwh_refuse(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
 /* NGX_DECLINED, or the status for an event that mspwh_accept keeps out */
 ngx_int_t ngx_http_mspwh_check_accept(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);

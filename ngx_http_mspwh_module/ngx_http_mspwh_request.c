@@ -2,8 +2,6 @@
 #include "ngx_http_mspwh_module.h"
 
 
-static ngx_int_t ngx_http_mspwh_verify(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t **ctx, ngx_http_mspwh_loc_conf_t *mlcf);
 static ngx_int_t ngx_http_mspwh_read(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx);
 static ngx_http_mspwh_reason_e ngx_http_mspwh_check_header(
@@ -68,13 +66,7 @@ ngx_http_mspwh_handler(ngx_http_request_t *r)
 }
 
 
-/*
- * Returns NGX_OK with a verdict, NGX_DONE while the body is being read,
- * NGX_AGAIN while one that was read before is being fed, or the status of a
- * failure.
- */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_ctx_t **ctxp,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
@@ -261,6 +253,25 @@ ngx_http_mspwh_answer(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
+    rc = ngx_http_mspwh_refuse(r, ctx, mlcf);
+
+    if (rc != NGX_DECLINED || ctx->reason != NGX_HTTP_MSPWH_NO_REASON) {
+        return rc;
+    }
+
+    /* what another location does not accept, or has seen, this one may */
+
+    rc = ngx_http_mspwh_check_accept(r, ctx, mlcf);
+
+    return (rc == NGX_DECLINED) ? ngx_http_mspwh_check_dedup(r, ctx, mlcf)
+                                : rc;
+}
+
+
+ngx_int_t
+ngx_http_mspwh_refuse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf)
+{
     if (ctx->failed) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -273,16 +284,9 @@ ngx_http_mspwh_answer(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
     }
 
-    /* what another location does not accept, or has seen, this one may */
-
-    if (ctx->reason == NGX_HTTP_MSPWH_NO_REASON) {
-        rc = ngx_http_mspwh_check_accept(r, ctx, mlcf);
-
-        return (rc == NGX_DECLINED)
-               ? ngx_http_mspwh_check_dedup(r, ctx, mlcf) : rc;
-    }
-
-    if (mlcf->enable == NGX_HTTP_MSPWH_MONITOR) {
+    if (ctx->reason == NGX_HTTP_MSPWH_NO_REASON
+        || mlcf->enable == NGX_HTTP_MSPWH_MONITOR)
+    {
         return NGX_DECLINED;
     }
 
@@ -297,20 +301,17 @@ ngx_http_mspwh_answer(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         }
     }
 
-    switch (ctx->verdict) {
-
-    case NGX_HTTP_MSPWH_MALFORMED_PAYLOAD:
-        if (mlcf->malformed == NGX_HTTP_MSPWH_PASS) {
-            return NGX_DECLINED;
-        }
-
-        /* nginx would close the connection, though the body has been read */
-
-        ctx->keepalive = r->keepalive;
-
-        return NGX_HTTP_BAD_REQUEST;
-
-    default:
+    if (ctx->verdict != NGX_HTTP_MSPWH_MALFORMED_PAYLOAD) {
         return ngx_http_mspwh_challenge(r);
     }
+
+    if (mlcf->malformed == NGX_HTTP_MSPWH_PASS) {
+        return NGX_DECLINED;
+    }
+
+    /* nginx would close the connection, though the body has been read */
+
+    ctx->keepalive = r->keepalive;
+
+    return NGX_HTTP_BAD_REQUEST;
 }

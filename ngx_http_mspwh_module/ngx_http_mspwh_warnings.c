@@ -264,6 +264,16 @@ ngx_http_mspwh_check_rewrite(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *conf,
     server = srv_loc_conf[ngx_http_core_module.ctx_index];
     srv_mlcf = srv_loc_conf[ngx_http_mspwh_module.ctx_index];
 
+#if (NGX_HTTP_MSPWH_EARLY_READ)
+
+    if (cscf->client_body_early_read != NULL
+        && ngx_http_mspwh_is_checked(srv_mlcf))
+    {
+        return;
+    }
+
+#endif
+
     ngx_http_mspwh_scan(cf, loc_conf, &here);
     ngx_http_mspwh_scan(cf, srv_loc_conf, &before);
 
