@@ -308,6 +308,8 @@ sub flat {
     }
     $flat{'body_size_bytes_bucket{le="' . ($_->{up_to} // '+Inf') . '"}'} = $bucket += $_->{events} for @{ $json->{body_sizes} };
     $flat{body_size_bytes_count} = $bucket;
+    $flat{"spooled_${_}_total"} = $json->{spool}{$_} for 'events', 'bytes';
+    $flat{spool_failures_total} = $json->{spool}{failures};
     for my $key (@{ $json->{keys} }) {
         $flat{"key_matches_total{key=\"$key->{id}\"}"} = $key->{matches};
         $flat{"key_last_match_timestamp_seconds{key=\"$key->{id}\"}"} = $key->{last} // 0;
