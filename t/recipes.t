@@ -214,6 +214,20 @@ begin('A copy to a second place');
 }
 stop();
 
+SKIP: {
+    my $heading = 'Choose the location by the event';
+    if ((config_test('client_body_early_read 1;'))[1] =~ /unknown directive/) {
+        $tested{$heading} = 1;
+        skip 'client_body_early_read needs nginx 1.31.5', 1;
+    }
+    begin($heading);
+    arrives('early, a ticket', '/webhook', event('ticket.created'), $a, '/webhook');
+    arrives('early, an attachment', '/webhook', event('ticket.attachment.added'), $b, '/attachment');
+    refused('early, another secret', '/webhook', event('ticket.attachment.added'), 'another');
+    is(request(method => 'GET', path => '/webhook')->{status}, 401, 'early: no body, no event');
+    stop();
+}
+
 begin('Keep what is refused');
 {
     my $body = event('ticket.created');
