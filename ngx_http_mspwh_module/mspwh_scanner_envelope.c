@@ -24,7 +24,6 @@ mspwh_scanner_match(mspwh_scanner_t *s, int is_name)
     size_t                        length;
     unsigned                      i;
     uint64_t                      match;
-    const char                   *name;
     const mspwh_pointer_token_t  *token;
 
     s->value_match = 0;
@@ -35,7 +34,6 @@ mspwh_scanner_match(mspwh_scanner_t *s, int is_name)
         return;
     }
 
-    name = s->envelope + s->text;
     length = s->length - s->text;
 
     for (i = 0, match = s->match[s->depth]; match; i++, match >>= 1) {
@@ -48,7 +46,8 @@ mspwh_scanner_match(mspwh_scanner_t *s, int is_name)
         if (is_name) {
             found = s->is_escaped
                     || (length == token->length
-                        && memcmp(name, token->name, length) == 0);
+                        && memcmp(s->envelope + s->text, token->name, length)
+                           == 0);
 
         } else {
             found = (token->index == s->index[s->depth]);

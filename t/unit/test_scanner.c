@@ -747,6 +747,29 @@ test_pointers(void **state)
 }
 
 
+/* for a sanitizer: with no envelope at all, no name is looked for in it */
+
+static void
+test_no_envelope(void **state)
+{
+    mspwh_pointer_t           *pointer;
+    mspwh_scanner_pointers_t   set;
+
+    (void) state;
+
+    assert_int_equal(mspwh_pointer_parse("/0", 2, &pointer), 0);
+    assert_non_null(pointer);
+    set.npointers = 1;
+    set.pointers[0] = pointer;
+    pointers = &set;
+
+    refuse(TEXT("[true]"), 0, MSPWH_SCANNER_TOO_LARGE, 0);
+
+    pointers = NULL;
+    free(pointer);
+}
+
+
 static void
 test_words(void **state)
 {
@@ -785,6 +808,7 @@ main(void)
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_ask),
         cmocka_unit_test(test_pointers),
+        cmocka_unit_test(test_no_envelope),
         cmocka_unit_test(test_words),
     };
 
