@@ -158,9 +158,9 @@ mspwh_scanner_put_text(mspwh_scanner_t *s, const void *data, size_t length)
         s->length = s->text;
         s->surrogate = 0;
         s->is_dropped = 1;
-        s->is_over_limit = 0;
+        s->is_over_limit = (s->is_name && s->length == s->limit);
 
-        if (s->is_name) {
+        if (s->is_name && !s->is_over_limit) {
             mspwh_scanner_put_char(s, (char) MSPWH_SCANNER_MARK);
         }
 

@@ -747,6 +747,24 @@ test_pointers(void **state)
 }
 
 
+/* a name too long to be kept has the mark, whatever the pieces */
+
+static void
+test_long_names(void **state)
+{
+    char  *text;
+
+    (void) state;
+
+    /* the mark is over the limit at the end of the name, like any text */
+
+    text = fill("{\"", 'x', 1030, "\":true}");
+    accept(text, strlen(text), 10, "{\"" MARK "\":true}");
+    refuse(text, strlen(text), 2, MSPWH_SCANNER_TOO_LARGE, 1032);
+    free(text);
+}
+
+
 /* for a sanitizer: with no envelope at all, no name is looked for in it */
 
 static void
@@ -808,6 +826,7 @@ main(void)
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_ask),
         cmocka_unit_test(test_pointers),
+        cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_no_envelope),
         cmocka_unit_test(test_words),
     };
