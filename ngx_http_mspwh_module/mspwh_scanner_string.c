@@ -215,8 +215,9 @@ mspwh_scanner_string_unit(mspwh_scanner_t *s, const unsigned char *p,
         return 0;
     }
 
+    s->is_escaped = 1;
+
     if (mspwh_scanner_escapes[p[1]]) {
-        s->is_escaped = 1;
         return 2;
     }
 

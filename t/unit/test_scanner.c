@@ -752,7 +752,9 @@ test_pointers(void **state)
 static void
 test_long_names(void **state)
 {
-    char  *text;
+    char                      *text;
+    mspwh_pointer_t           *pointer;
+    mspwh_scanner_pointers_t   set;
 
     (void) state;
 
@@ -762,6 +764,21 @@ test_long_names(void **state)
     accept(text, strlen(text), 10, "{\"" MARK "\":true}");
     refuse(text, strlen(text), 2, MSPWH_SCANNER_TOO_LARGE, 1032);
     free(text);
+
+    /* an escape makes it any name, wherever it is */
+
+    assert_int_equal(mspwh_pointer_parse("/a/0", 4, &pointer), 0);
+    assert_non_null(pointer);
+    set.npointers = 1;
+    set.pointers[0] = pointer;
+    pointers = &set;
+
+    text = fill("{\"", 'x', 1025, "\\u0061\":[true],\"b\":[true]}");
+    accept(text, strlen(text), LIMIT, "{\"" MARK "\":[true],\"b\":[]}");
+    free(text);
+
+    pointers = NULL;
+    free(pointer);
 }
 
 
