@@ -5,6 +5,8 @@
 # make test       install what is missing, build, run all tests
 # make bench      install what is missing, build, measure the module and its peers;
 #                 QUICK=1 takes two minutes, see bench/run for more
+# make fuzz       install what is missing, fuzz the core for SECONDS=60 in all
+# make fuzz-coverage  tell which lines of the core the inputs found so far reach
 # make lint       install what is missing, check the sources
 # make clean
 
@@ -69,6 +71,14 @@ bench:
 	$(MAKE) all
 	MSPWH_NGINX="$(NGINX)" MSPWH_MODULE="$(CURDIR)/$(MODULE)" bench/run
 
+fuzz:
+	tools/install-deps fuzz
+	$(MAKE) -C t/fuzz run
+
+fuzz-coverage:
+	tools/install-deps fuzz
+	$(MAKE) -C t/fuzz coverage
+
 lint:
 	tools/install-deps lint
 	$(MAKE) check-sources
@@ -90,5 +100,5 @@ check-sources: $(CONFIGURED)
 clean:
 	rm -rf build
 
-.PHONY: all install deps run stop test integration bench lint check-sources \
-        clean
+.PHONY: all install deps run stop test integration bench fuzz fuzz-coverage \
+        lint check-sources clean
