@@ -17,7 +17,7 @@ use MspwhTest;
 our @EXPORT = qw(open_ledger ledger start_recorder stop_recorder recorder_port);
 
 my $owner = $$;
-my ($pid, $port);
+my ($pid, %port);
 
 sub open_ledger {
     my $name = shift;
@@ -36,33 +36,42 @@ sub ledger {
     return @lines;
 }
 
+# It may have several ports, with names.
 sub recorder_port {
-    return $port //= do {
+    my $name = shift // '';
+    return $port{$name} //= do {
         my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no port: $!";
         $s->sockport;
     };
 }
 
 # Answers with $status, after $wait seconds; a line for each whole request: the
-# entity's id, the hash of the body, and the time.
+# entity's id, the hash of the body, the port's name if it has one, and the time.
 sub start_recorder {
     my ($status, $wait) = @_;
-    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => recorder_port(), Listen => 1024, ReuseAddr => 1)
-        or die "recorder: $!";
+    my %listen;
+    recorder_port() if !%port;
+    for my $name (keys %port) {
+        my $s = IO::Socket::INET->new(
+            LocalAddr => '127.0.0.1', LocalPort => $port{$name}, Listen => 1024, ReuseAddr => 1)
+            or die "recorder: $!";
+        $listen{$s} = [$s, $name];
+    }
     $pid = fork // die "fork: $!";
     return if $pid;
 
     my $write = open_ledger('recorded');
-    my $select = IO::Select->new($listen);
-    my (%buffer, @due, $ending);
+    my $select = IO::Select->new(map { $_->[0] } values %listen);
+    my (%buffer, %name, @due, $ending);
     # what has been written down is answered
     $SIG{TERM} = sub { $ending = 1 };
     while (getppid() == $owner and !$ending || @due) {
         for my $socket ($select->can_read($ending || @due ? 0.002 : 0.5)) {
             last if $ending;
-            if ($socket == $listen) {
-                my $client = $listen->accept or next;
+            if ($listen{$socket}) {
+                my $client = $socket->accept or next;
                 $buffer{fileno $client} = '';
+                $name{fileno $client} = $listen{$socket}[1];
                 $select->add($client);
                 next;
             }
@@ -74,7 +83,7 @@ sub start_recorder {
             }
             while (my $body = take_request($buffer)) {
                 my ($id) = $body =~ /"entityId":"([^"]+)"/;
-                $write->($id // '-', sha256_hex($body));
+                $write->($id // '-', sha256_hex($body), grep { length } $name{fileno $socket});
                 push @due, [time + $wait, $socket];
             }
         }

@@ -1,0 +1,123 @@
+package MspwhFleet;
+
+# Further nginx, each from a whole nginx.conf, with a directory, pid file and
+# error log of its own, and in a process group of its own, which can be killed
+# as a machine that loses its power.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use IO::Socket::INET;
+use POSIX qw(WNOHANG _exit);
+use Time::HiRes qw(sleep time);
+use MspwhTest;
+
+our @EXPORT = qw(
+    define_instance instance_file instance_log
+    start_instance reload_instance quit_instance kill_instance
+);
+
+my $repo   = abs_path(dirname(__FILE__) . '/../..');
+my $nginx  = $ENV{MSPWH_NGINX}  || '/usr/sbin/nginx';
+my $module = $ENV{MSPWH_MODULE} || "$repo/build/ngx_http_mspwh_module.so";
+my $owner  = $$;
+my (%pid, %port);
+
+sub instance_file { my ($name, $file) = @_; return dir() . "/$name/$file" }
+sub instance_log { MspwhTest::slurp(instance_file($_[0], 'logs/error.log')) }
+
+# Writes the configuration, with absolute paths led into the directory. $port is
+# one that the instance listens at.
+sub define_instance {
+    my ($name, $conf, $port) = @_;
+    my $dir = instance_file($name, '');
+    my $user = $> == 0 ? 'user root;' : '';
+    my $temp = join ' ', map { "${_}_temp_path $dir$_;" } qw(client_body proxy fastcgi uwsgi scgi);
+    my $main = "$user\ndaemon off;\npid ${dir}nginx.pid;";
+    for ($conf) {
+        s{modules/ngx_http_mspwh_module\.so}{$module};
+        s{ /var/}{ ${dir}var/}g;
+        s{^http \{\n}{$main\nhttp \{\n$temp\naccess_log off;\n}m or die "$name: no http";
+    }
+    make_path("${dir}logs", "${dir}var/spool");
+    write_file("${dir}nginx.conf", $conf);
+    $port{$name} = $port;
+}
+
+sub start_instance {
+    my $name = shift;
+    my $dir = instance_file($name, '');
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        setpgrp;
+        open STDERR, '>', "${dir}stderr.log";
+        exec $nginx, '-p', $dir, '-e', 'logs/error.log', '-c', "${dir}nginx.conf" or _exit(127);
+    }
+    $pid{$name} = $pid;
+    for (1 .. 100) {
+        return 1 if IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port{$name});
+        last if waitpid($pid, WNOHANG) == $pid and delete $pid{$name};
+        sleep 0.05;
+    }
+    die "$name did not start:\n" . MspwhTest::slurp("${dir}stderr.log") . instance_log($name);
+}
+
+sub instance_workers {
+    my $pid = $pid{ $_[0] };
+    return split ' ', MspwhTest::slurp("/proc/$pid/task/$pid/children");
+}
+
+# HUP, then wait until all workers are new ones.
+sub reload_instance {
+    my $name = shift;
+    my %old = map { $_ => 1 } instance_workers($name);
+    kill HUP => $pid{$name};
+    for (1 .. 400) {
+        my @workers = instance_workers($name);
+        return 1 if @workers and !grep { $old{$_} } @workers;
+        sleep 0.025;
+    }
+    return 0;
+}
+
+sub quit_instance {
+    my $name = shift;
+    my $pid = delete $pid{$name} // return 1;
+    kill QUIT => $pid;
+    for (1 .. 200) {
+        return 1 if waitpid($pid, WNOHANG) == $pid;
+        sleep 0.05;
+    }
+    kill KILL => -$pid;
+    waitpid $pid, 0;
+    return 0;
+}
+
+# The master and its workers, all at once.
+sub kill_instance {
+    my $pid = delete $pid{ $_[0] } // return;
+    kill KILL => -$pid;
+    waitpid $pid, 0;
+}
+
+# Not in the group of the terminal: an interrupted test has to end them itself.
+$SIG{$_} = sub { exit 1 } for qw(INT TERM);
+
+END {
+    if ($$ == $owner) {
+        my $status = $?;
+        for my $name (sort keys %port) {
+            quit_instance($name) or $status ||= 1;
+            my @bad = grep { /exited on signal|\[alert\]|\[emerg\]/ } split /\n/, instance_log($name);
+            print "# error log of $name:\n", map { "# $_\n" } @bad if @bad;
+            $status ||= 1 if @bad;
+        }
+        $? = $status;
+    }
+}
+
+1;
