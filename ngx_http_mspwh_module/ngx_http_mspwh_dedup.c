@@ -473,7 +473,8 @@ ngx_http_mspwh_repeat(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     level = (ctx->verdict == NGX_HTTP_MSPWH_IN_FLIGHT) ? NGX_LOG_WARN
                                                        : NGX_LOG_INFO;
 
-    ngx_log_error(level, r->connection->log, 0, "mspwh: %V: %s, body %O bytes%s",
+    ngx_log_error(level, r->connection->log, 0,
+                  "mspwh: %V: %s, body %O bytes%s",
                   &ngx_http_mspwh_verdicts[ctx->verdict],
                   (ctx->verdict == NGX_HTTP_MSPWH_IN_FLIGHT)
                   ? "the same event is still being delivered"

@@ -43,6 +43,14 @@ typedef struct {
 
 
 /*
+ * Fills in what is to be written of a verified request, with names in a
+ * directory.  Returns NGX_ERROR where there is no memory.
+ */
+ngx_int_t ngx_http_mspwh_spool_prepare(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_str_t *directory,
+    ngx_http_mspwh_spool_event_t *event);
+
+/*
  * Puts an event on disk, for good: returns NGX_OK once a crash can do it no
  * harm, or NGX_ERROR, with nothing left of it.  Uses system calls only, and
  * may be called in a thread.
