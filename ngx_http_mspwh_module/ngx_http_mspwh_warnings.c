@@ -59,6 +59,7 @@ static ngx_array_t *ngx_http_mspwh_rewrite_codes(ngx_conf_t *cf,
     void **loc_conf);
 static void ngx_http_mspwh_scan(ngx_conf_t *cf, void **loc_conf,
     ngx_http_mspwh_rewrite_t *rewrite);
+static ngx_http_mspwh_code_t *ngx_http_mspwh_find_code(u_char *p, u_char *end);
 static size_t ngx_http_mspwh_code_size(u_char *p, u_char *end);
 static ngx_str_t *ngx_http_mspwh_code_variable(ngx_conf_t *cf, u_char *p);
 
@@ -597,49 +598,57 @@ ngx_http_mspwh_scan(ngx_conf_t *cf, void **loc_conf,
 }
 
 
+static ngx_http_mspwh_code_t *
+ngx_http_mspwh_find_code(u_char *p, u_char *end)
+{
+    ngx_http_mspwh_code_t    *entry;
+    ngx_http_script_code_pt   code;
+
+    if (p + sizeof(uintptr_t) > end) {
+        return NULL;
+    }
+
+    code = *(ngx_http_script_code_pt *) p;
+
+    for (entry = ngx_http_mspwh_codes; entry->code != code; entry++) {
+        if (entry->code == NULL) {
+            return NULL;
+        }
+    }
+
+    return entry;
+}
+
+
 /* the size with what belongs to it, or 0 where another module has its own */
 
 static size_t
 ngx_http_mspwh_code_size(u_char *p, u_char *end)
 {
     size_t                        len;
-    ngx_uint_t                    i, n;
-    ngx_http_script_code_pt       code;
+    ngx_http_mspwh_code_t        *entry;
     ngx_http_script_copy_code_t  *copy;
 
-    /*
-     * nginx 1.31 ends a value with a code that is not in the table, since
-     * older ones do not have it: between known codes, it is stepped over.
-     */
+    entry = ngx_http_mspwh_find_code(p, end);
 
-    for (n = 0; n < 2; n++) {
-        if (p + (n + 1) * sizeof(uintptr_t) > end) {
+    if (entry == NULL) {
+
+        /*
+         * nginx 1.31 ends a value with a code that is not in the table, since
+         * older ones do not have it: between known codes, it is stepped over.
+         */
+
+        entry = ngx_http_mspwh_find_code(p + sizeof(uintptr_t), end);
+
+        if (entry == NULL || entry->code == NULL) {
             return 0;
         }
 
-        code = ((ngx_http_script_code_pt *) p)[n];
-
-        for (i = 0; ngx_http_mspwh_codes[i].code != code; i++) {
-            if (ngx_http_mspwh_codes[i].code == NULL) {
-                break;
-            }
-        }
-
-        if (ngx_http_mspwh_codes[i].code == code) {
-            break;
-        }
+        return sizeof(uintptr_t);
     }
 
-    if (n == 2) {
-        return 0;
-    }
-
-    if (n == 1) {
-        return (code == NULL) ? 0 : sizeof(uintptr_t);
-    }
-
-    if (code != ngx_http_script_copy_code) {
-        return ngx_http_mspwh_codes[i].size;
+    if (entry->code != ngx_http_script_copy_code) {
+        return entry->size;
     }
 
     copy = (ngx_http_script_copy_code_t *) p;
