@@ -27,10 +27,13 @@ typedef struct {
 } ngx_http_mspwh_delivery_t;
 
 
-static char *ngx_http_mspwh_dedup_option(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_str_t *option, const char *name, time_t *seconds);
+static char *ngx_http_mspwh_dedup_parameters(ngx_conf_t *cf,
+    ngx_command_t *cmd, ngx_http_mspwh_dedup_t *dedup, ngx_str_t *name,
+    ssize_t *size);
 static char *ngx_http_mspwh_dedup_size(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *option, ngx_str_t *name, ssize_t *size);
+static char *ngx_http_mspwh_dedup_time(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *option, size_t prefix, time_t *seconds);
 
 static ngx_int_t ngx_http_mspwh_claim(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_dedup_t *dedup, time_t *wait);
@@ -49,10 +52,8 @@ static ngx_int_t ngx_http_mspwh_retry_after(ngx_http_request_t *r,
 char *
 ngx_http_mspwh_dedup_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    char                    *rv;
     ssize_t                  size;
-    ngx_str_t               *value, name;
-    ngx_uint_t               i;
+    ngx_str_t                name;
     ngx_shm_zone_t          *zone;
     ngx_http_mspwh_dedup_t  *dedup;
 
@@ -61,40 +62,13 @@ ngx_http_mspwh_dedup_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    value = cf->args->elts;
     ngx_str_null(&name);
     size = 0;
-    rv = NGX_CONF_OK;
 
-    for (i = 1; i < cf->args->nelts && rv == NGX_CONF_OK; i++) {
-
-        if (ngx_strncmp(value[i].data, "zone=", 5) == 0 && name.len == 0) {
-            rv = ngx_http_mspwh_dedup_size(cf, cmd, &value[i], &name, &size);
-
-        } else if (ngx_strncmp(value[i].data, "ttl=", 4) == 0
-                   && dedup->ttl == 0)
-        {
-            rv = ngx_http_mspwh_dedup_option(cf, cmd, &value[i], "ttl",
-                                             &dedup->ttl);
-
-        } else if (ngx_strncmp(value[i].data, "pending=", 8) == 0
-                   && dedup->pending == 0)
-        {
-            rv = ngx_http_mspwh_dedup_option(cf, cmd, &value[i], "pending",
-                                             &dedup->pending);
-
-        } else {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\" in \"%V\" directive, "
-                               "it must be \"zone=name:size\", \"ttl=time\" "
-                               "or \"pending=time\", each once",
-                               &value[i], &cmd->name);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
+    if (ngx_http_mspwh_dedup_parameters(cf, cmd, dedup, &name, &size)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     if (name.len == 0) {
@@ -128,6 +102,51 @@ ngx_http_mspwh_dedup_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     zone->init = ngx_http_mspwh_dedup_init_zone;
     zone->data = dedup;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_mspwh_dedup_parameters(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_dedup_t *dedup, ngx_str_t *name, ssize_t *size)
+{
+    char        *rv;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "zone=", 5) == 0 && name->len == 0) {
+            rv = ngx_http_mspwh_dedup_size(cf, cmd, &value[i], name, size);
+
+        } else if (ngx_strncmp(value[i].data, "ttl=", 4) == 0
+                   && dedup->ttl == 0)
+        {
+            rv = ngx_http_mspwh_dedup_time(cf, cmd, &value[i], 4,
+                                           &dedup->ttl);
+
+        } else if (ngx_strncmp(value[i].data, "pending=", 8) == 0
+                   && dedup->pending == 0)
+        {
+            rv = ngx_http_mspwh_dedup_time(cf, cmd, &value[i], 8,
+                                           &dedup->pending);
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" in \"%V\" directive, "
+                               "it must be \"zone=name:size\", \"ttl=time\" "
+                               "or \"pending=time\", each once",
+                               &value[i], &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
 
     return NGX_CONF_OK;
 }
@@ -172,13 +191,13 @@ ngx_http_mspwh_dedup_size(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 static char *
-ngx_http_mspwh_dedup_option(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_str_t *option, const char *name, time_t *seconds)
+ngx_http_mspwh_dedup_time(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *option, size_t prefix, time_t *seconds)
 {
     ngx_str_t  text;
     ngx_int_t  n;
 
-    text.data = option->data + ngx_strlen(name) + 1;
+    text.data = option->data + prefix;
     text.len = option->data + option->len - text.data;
 
     n = ngx_parse_time(&text, 1);

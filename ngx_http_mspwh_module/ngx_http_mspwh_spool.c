@@ -19,6 +19,8 @@ typedef struct {
 } ngx_http_mspwh_spool_job_t;
 
 
+static ngx_path_t *ngx_http_mspwh_spool_directory(ngx_conf_t *cf,
+    ngx_command_t *cmd);
 static ngx_int_t ngx_http_mspwh_spool_handler(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_mspwh_may_spool(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx);
@@ -40,8 +42,6 @@ ngx_http_mspwh_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mspwh_loc_conf_t *mlcf = conf;
 
-    ngx_str_t                   *value;
-    ngx_path_t                  *path;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_mspwh_main_conf_t  *mmcf;
 
@@ -55,36 +55,8 @@ ngx_http_mspwh_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is not possible here: another directive answers";
     }
 
-    value = cf->args->elts;
-
-    if (value[1].len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "empty path in \"%V\" directive, "
-                           "it must be a directory", &cmd->name);
-        return NGX_CONF_ERROR;
-    }
-
-    path = ngx_pcalloc(cf->pool, sizeof(ngx_path_t));
-    if (path == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    path->name = value[1];
-
-    if (path->name.len > 1 && path->name.data[path->name.len - 1] == '/') {
-        path->name.data[--path->name.len] = '\0';
-    }
-
-    if (ngx_conf_full_name(cf->cycle, &path->name, 0) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    /* nginx makes it on start, for its workers only */
-
-    path->conf_file = cf->conf_file->file.name.data;
-    path->line = cf->conf_file->line;
-
-    if (ngx_add_path(cf, &path) != NGX_OK) {
+    mlcf->spool = ngx_http_mspwh_spool_directory(cf, cmd);
+    if (mlcf->spool == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -98,10 +70,48 @@ ngx_http_mspwh_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
     mmcf->spooled = 1;
 
-    mlcf->spool = path;
     clcf->handler = ngx_http_mspwh_spool_handler;
 
     return NGX_CONF_OK;
+}
+
+
+/* nginx makes it on start, for its workers only */
+
+static ngx_path_t *
+ngx_http_mspwh_spool_directory(ngx_conf_t *cf, ngx_command_t *cmd)
+{
+    ngx_str_t   *value;
+    ngx_path_t  *path;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "empty path in \"%V\" directive, "
+                           "it must be a directory", &cmd->name);
+        return NULL;
+    }
+
+    path = ngx_pcalloc(cf->pool, sizeof(ngx_path_t));
+    if (path == NULL) {
+        return NULL;
+    }
+
+    path->name = value[1];
+
+    if (path->name.len > 1 && path->name.data[path->name.len - 1] == '/') {
+        path->name.data[--path->name.len] = '\0';
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &path->name, 0) != NGX_OK) {
+        return NULL;
+    }
+
+    path->conf_file = cf->conf_file->file.name.data;
+    path->line = cf->conf_file->line;
+
+    return (ngx_add_path(cf, &path) == NGX_OK) ? path : NULL;
 }
 
 
