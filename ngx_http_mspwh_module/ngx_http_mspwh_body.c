@@ -88,24 +88,35 @@ ngx_http_mspwh_release_verifier(ngx_http_mspwh_ctx_t *ctx)
 ngx_int_t
 ngx_http_mspwh_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
+    ngx_int_t              rc;
     ngx_chain_t           *cl;
     ngx_http_mspwh_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_mspwh_module);
 
-    if (ctx != NULL && ctx->reading) {
+    if (ctx == NULL || !ctx->reading) {
+        return ngx_http_mspwh_next_body_filter(r, in);
+    }
 
-        for (cl = in; cl; cl = cl->next) {
-            if (ngx_http_mspwh_feed(ctx, cl->buf->pos,
-                                    cl->buf->last - cl->buf->pos)
-                != NGX_OK)
-            {
-                return NGX_HTTP_INTERNAL_SERVER_ERROR;
-            }
+    for (cl = in; cl; cl = cl->next) {
+        if (ngx_http_mspwh_feed(ctx, cl->buf->pos,
+                                cl->buf->last - cl->buf->pos)
+            != NGX_OK)
+        {
+            ctx->failed = 1;
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 
-    return ngx_http_mspwh_next_body_filter(r, in);
+    rc = ngx_http_mspwh_next_body_filter(r, in);
+
+    /* no memory, or a full disk: wherever error_page leads to, it stays so */
+
+    if (rc == NGX_ERROR || rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        ctx->failed = 1;
+    }
+
+    return rc;
 }
 
 

@@ -196,7 +196,9 @@ typedef struct {
     u_char                    *buffer;
     ngx_event_t                step;
 
+    /* until all of the body is there: for ever, if that fails */
     unsigned                   reading:1;
+
     unsigned                   failed:1;
     unsigned                   keepalive:1;
 

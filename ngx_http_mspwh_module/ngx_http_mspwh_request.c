@@ -49,10 +49,13 @@ ngx_http_mspwh_handler(ngx_http_request_t *r)
         }
     }
 
-    /* with no secret, a verdict that others have led to cannot be bettered */
+    /*
+     * with no secret, a verdict that others have led to cannot be bettered,
+     * nor with any where the body could not be read
+     */
 
     if (ctx == NULL
-        || (mlcf->keys != NULL
+        || (mlcf->keys != NULL && !ctx->reading
             && !ngx_http_mspwh_same_keys(ctx->keys, mlcf->keys)))
     {
         rc = ngx_http_mspwh_verify(r, &ctx, mlcf);
@@ -124,6 +127,7 @@ ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 
         rc = ngx_http_read_client_request_body(r, ngx_http_mspwh_body_handler);
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            ctx->failed |= (rc >= NGX_HTTP_INTERNAL_SERVER_ERROR);
             return rc;
         }
 
@@ -223,7 +227,6 @@ ngx_http_mspwh_reject_unread(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     mspwh_scanner_cleanup(&ctx->scanner);
 
     ctx->size = 0;
-    ctx->reading = 0;
 
     ngx_http_mspwh_reject(r, ctx, reason);
 }
@@ -278,7 +281,7 @@ ngx_http_mspwh_refuse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
 
     if (ctx->verdict == NGX_HTTP_MSPWH_NONE) {
 
-        /* reading the body failed, and error_page led here */
+        /* the client did not send the body, and error_page led here */
 
         ctx->monitor = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR);
         ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
