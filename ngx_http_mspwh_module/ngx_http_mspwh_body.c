@@ -1,6 +1,8 @@
 
 #include "ngx_http_mspwh_module.h"
 
+#include <openssl/err.h>
+
 
 #define NGX_HTTP_MSPWH_PIECE  16384
 
@@ -57,6 +59,11 @@ ngx_http_mspwh_start(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         if (mspwh_verifier_add(&ctx->verifier, key[i].mac) != 0) {
             ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
                           "mspwh: EVP_MAC_CTX_dup() failed");
+
+            /* what is left in the queue, nginx takes for an error of TLS */
+
+            ERR_clear_error();
+
             return NGX_ERROR;
         }
     }
@@ -77,6 +84,7 @@ ngx_http_mspwh_release_verifier(ngx_http_mspwh_ctx_t *ctx)
         || mspwh_verifier_reset(&ctx->verifier) != 0)
     {
         mspwh_verifier_cleanup(&ctx->verifier);
+        ERR_clear_error();
         return;
     }
 
@@ -133,6 +141,7 @@ ngx_http_mspwh_feed(ngx_http_mspwh_ctx_t *ctx, u_char *data, size_t len)
         if (mspwh_verifier_update(&ctx->verifier, data, n) != 0) {
             ngx_log_error(NGX_LOG_CRIT, ctx->request->connection->log, 0,
                           "mspwh: EVP_MAC_update() failed");
+            ERR_clear_error();
             return NGX_ERROR;
         }
 
@@ -196,6 +205,7 @@ ngx_http_mspwh_match(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
     if (mspwh_verifier_final(&ctx->verifier, ctx->digest, &match) != 0) {
         ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
                       "mspwh: EVP_MAC_final() failed");
+        ERR_clear_error();
         return NGX_ERROR;
     }
 
