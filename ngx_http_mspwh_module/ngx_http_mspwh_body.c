@@ -219,6 +219,10 @@ ngx_http_mspwh_match(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
     key = ctx->keys->elts;
     ctx->key_id = key[match].id;
 
+    /* the digest is the body's own */
+
+    ngx_hex_dump(ctx->delivery_id, ctx->digest, MSPWH_DIGEST_LENGTH);
+
     return NGX_OK;
 }
 
@@ -262,6 +266,10 @@ ngx_http_mspwh_parse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
     if (error != MSPWH_EVENT_OK) {
         reason = ngx_http_mspwh_event_reason(error);
         goto done;
+    }
+
+    if (ngx_http_mspwh_make_texts(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     ctx->has_event = 1;

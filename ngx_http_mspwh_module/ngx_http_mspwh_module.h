@@ -185,6 +185,11 @@ typedef struct {
     mspwh_scanner_t            scanner;
     mspwh_event_t              event;
 
+    /* the texts of variables, of a key that matched and of the event */
+    u_char                     delivery_id[2 * MSPWH_DIGEST_LENGTH];
+    ngx_str_t                  type_raw;
+    ngx_str_t                  anomaly;
+
     /* whose values the event has */
     ngx_array_t               *sets;
 
@@ -350,6 +355,10 @@ void ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx);
 /* variables */
 
 ngx_int_t ngx_http_mspwh_add_variables(ngx_conf_t *cf);
+
+/* what variables need memory for, of an event that has been parsed */
+ngx_int_t ngx_http_mspwh_make_texts(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx);
 
 /* a variable that a directive or a module has defined, or NULL */
 ngx_http_variable_t *ngx_http_mspwh_find_variable(ngx_conf_t *cf,

@@ -20,13 +20,10 @@ typedef enum {
 
 static ngx_int_t ngx_http_mspwh_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static void ngx_http_mspwh_text(const char *text, ngx_str_t *value);
 static ngx_str_t *ngx_http_mspwh_variable_name(uintptr_t data);
-static ngx_int_t ngx_http_mspwh_variable_delivery_id(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_str_t *value);
-static ngx_int_t ngx_http_mspwh_variable_raw(ngx_http_request_t *r,
-    mspwh_event_t *event, ngx_str_t *value);
-static ngx_int_t ngx_http_mspwh_variable_anomaly(ngx_http_request_t *r,
-    mspwh_event_t *event, ngx_str_t *value);
+static void ngx_http_mspwh_anomaly_text(u_char *p, mspwh_event_t *event,
+    ngx_str_t *text);
 
 
 ngx_str_t  ngx_http_mspwh_verdicts[] = {
@@ -121,12 +118,10 @@ static ngx_int_t
 ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
-    ngx_int_t              rc;
     ngx_str_t              value;
     mspwh_event_t         *event;
     ngx_http_mspwh_ctx_t  *ctx;
 
-    rc = NGX_OK;
     ngx_str_null(&value);
 
     ctx = ngx_http_mspwh_get_ctx(r);
@@ -156,43 +151,39 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         break;
 
     case NGX_HTTP_MSPWH_VAR_DELIVERY_ID:
-        rc = ngx_http_mspwh_variable_delivery_id(r, ctx, &value);
+        if (ctx->key_id.len != 0) {
+            value.data = ctx->delivery_id;
+            value.len = sizeof(ctx->delivery_id);
+        }
+
         break;
 
     case NGX_HTTP_MSPWH_VAR_EVENT_TYPE:
-        value.data = (u_char *) event->type;
+        ngx_http_mspwh_text(event->type, &value);
         break;
 
     case NGX_HTTP_MSPWH_VAR_EVENT_TYPE_RAW:
-        rc = ngx_http_mspwh_variable_raw(r, event, &value);
+        value = ctx->type_raw;
         break;
 
     case NGX_HTTP_MSPWH_VAR_ENTITY:
-        value.data = (u_char *) mspwh_event_entity(event->entity);
+        ngx_http_mspwh_text(mspwh_event_entity(event->entity), &value);
         break;
 
     case NGX_HTTP_MSPWH_VAR_ACTION:
-        value.data = (u_char *) mspwh_event_action(event->action);
+        ngx_http_mspwh_text(mspwh_event_action(event->action), &value);
         break;
 
     case NGX_HTTP_MSPWH_VAR_ENTITY_ID:
-        value.data = (u_char *) event->entity_id;
+        ngx_http_mspwh_text(event->entity_id, &value);
         break;
 
     case NGX_HTTP_MSPWH_VAR_TICKET_ID:
-        value.data = (u_char *) event->ticket_id;
+        ngx_http_mspwh_text(event->ticket_id, &value);
         break;
 
     default: /* NGX_HTTP_MSPWH_VAR_ANOMALY */
-        rc = ngx_http_mspwh_variable_anomaly(r, event, &value);
-    }
-
-    if (rc != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (value.data != NULL && value.len == 0) {
-        value.len = ngx_strlen(value.data);
+        value = ctx->anomaly;
     }
 
     v->valid = 1;
@@ -202,6 +193,14 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     v->data = value.data;
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_mspwh_text(const char *text, ngx_str_t *value)
+{
+    value->data = (u_char *) text;
+    value->len = ngx_strlen(text);
 }
 
 
@@ -216,58 +215,23 @@ ngx_http_mspwh_variable_name(uintptr_t data)
 }
 
 
-static ngx_int_t
-ngx_http_mspwh_variable_delivery_id(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_str_t *value)
+/*
+ * Made before anybody asks for them: of a variable that fails, nobody would
+ * know but that it is empty.
+ */
+
+ngx_int_t
+ngx_http_mspwh_make_texts(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 {
-    /* a key that matched: the digest is the body's own */
+    char           *p;
+    size_t          raw, len;
+    unsigned        i;
+    mspwh_event_t  *event;
 
-    if (ctx->key_id.len == 0) {
-        return NGX_OK;
-    }
+    event = &ctx->event;
 
-    value->data = ngx_pnalloc(r->pool, 2 * MSPWH_DIGEST_LENGTH);
-    if (value->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    value->len = ngx_hex_dump(value->data, ctx->digest, MSPWH_DIGEST_LENGTH)
-                 - value->data;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mspwh_variable_raw(ngx_http_request_t *r, mspwh_event_t *event,
-    ngx_str_t *value)
-{
-    size_t  len;
-
-    len = ngx_strlen(event->type_raw);
-
-    value->data = ngx_pnalloc(r->pool, len * 3);
-    if (value->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    value->len = mspwh_event_type_escape((char *) value->data,
-                                         event->type_raw, len)
-                 - (char *) value->data;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_mspwh_variable_anomaly(ngx_http_request_t *r, mspwh_event_t *event,
-    ngx_str_t *value)
-{
-    u_char    *p;
-    size_t     len;
-    unsigned   i;
-
-    len = 0;
+    raw = ngx_strlen(event->type_raw);
+    len = raw * 3;
 
     for (i = 0; i < MSPWH_ANOMALIES; i++) {
         if (event->anomalies & (1 << i)) {
@@ -275,25 +239,41 @@ ngx_http_mspwh_variable_anomaly(ngx_http_request_t *r, mspwh_event_t *event,
         }
     }
 
-    if (len == 0) {
-        return NGX_OK;
-    }
-
     p = ngx_pnalloc(r->pool, len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    value->data = p;
-    value->len = len - 1;
+    ctx->type_raw.data = (u_char *) p;
+
+    p = mspwh_event_type_escape(p, event->type_raw, raw);
+
+    ctx->type_raw.len = (u_char *) p - ctx->type_raw.data;
+
+    ngx_http_mspwh_anomaly_text((u_char *) p, event, &ctx->anomaly);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_mspwh_anomaly_text(u_char *p, mspwh_event_t *event, ngx_str_t *text)
+{
+    unsigned  i;
+
+    text->data = p;
 
     for (i = 0; i < MSPWH_ANOMALIES; i++) {
         if (event->anomalies & (1 << i)) {
+
+            if (p > text->data) {
+                *p++ = ',';
+            }
+
             p = ngx_cpymem(p, mspwh_event_anomaly(i),
                            ngx_strlen(mspwh_event_anomaly(i)));
-            *p++ = ',';
         }
     }
 
-    return NGX_OK;
+    text->len = p - text->data;
 }
