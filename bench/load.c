@@ -3,6 +3,9 @@
  * Sends the same request, a file that holds its head and its body, again and
  * again over keepalive connections, and reports statuses and latencies.
  *
+ * With -k the file holds so many requests of the same length, which are sent
+ * in turn, from number -o on.
+ *
  * With -b it is the upstream as well, in the same loop, and never sleeps: a
  * server that writes to a core that sleeps pays for waking it up, so that the
  * CPU time of a server would depend on how busy the other core is.  With -b
@@ -44,6 +47,7 @@ typedef struct {
     int        busy;
     int64_t    start;           /* of the request */
     int64_t    next;            /* when the next one may start */
+    char      *request;
     size_t     sent;
     int        in_body;
     int        status;
@@ -62,9 +66,11 @@ static struct {
     int64_t    interval;        /* between the starts of two requests */
     int        port;
     int        upstream;        /* its port, or 0 */
+    long       kinds;           /* of requests, one after another */
+    long       first;           /* of them, to begin with */
     char      *request;
-    size_t     size;
-} options = { .connections = 1, .seconds = 60 };
+    size_t     size;            /* of one */
+} options = { .connections = 1, .seconds = 60, .kinds = 1 };
 
 static connection_t           connections[CONNECTIONS];
 static int64_t                latencies[LATENCIES];
@@ -132,6 +138,8 @@ start_request(connection_t *c, int64_t t)
     c->start = t;
     c->next = (c->next && t - c->next < options.interval ? c->next : t)
               + options.interval;
+    c->request = options.request
+                 + (options.first + started) % options.kinds * options.size;
     c->sent = 0;
     c->in_body = 0;
     c->length = 0;
@@ -191,7 +199,7 @@ send_request(connection_t *c, size_t size)
 {
     ssize_t  n;
 
-    n = send(c->fd, options.request + c->sent, size, MSG_NOSIGNAL);
+    n = send(c->fd, c->request + c->sent, size, MSG_NOSIGNAL);
 
     if (n >= 0) {
         c->sent += n;
@@ -419,8 +427,13 @@ load_request(const char *name)
         fail(name);
     }
 
-    options.size = st.st_size;
-    options.request = mmap(NULL, options.size, PROT_READ,
+    if (st.st_size % options.kinds) {
+        errno = EINVAL;
+        fail(name);
+    }
+
+    options.size = st.st_size / options.kinds;
+    options.request = mmap(NULL, st.st_size, PROT_READ,
                            MAP_PRIVATE|MAP_POPULATE, fd, 0);
 
     if (options.request == MAP_FAILED) {
@@ -436,7 +449,7 @@ parse_options(int argc, char *argv[])
 {
     int  option;
 
-    while ((option = getopt(argc, argv, "b:c:n:t:r:i:")) != -1) {
+    while ((option = getopt(argc, argv, "b:c:n:t:r:i:k:o:")) != -1) {
         switch (option) {
         case 'b': options.upstream = atoi(optarg); break;
         case 'c': options.connections = atol(optarg); break;
@@ -444,8 +457,14 @@ parse_options(int argc, char *argv[])
         case 't': options.seconds = atof(optarg); break;
         case 'r': options.rate = atof(optarg); break;
         case 'i': options.interval = atol(optarg) * 1000LL; break;
+        case 'k': options.kinds = atol(optarg); break;
+        case 'o': options.first = atol(optarg); break;
         default: return 0;
         }
+    }
+
+    if (options.kinds <= 0 || options.first < 0) {
+        return 0;
     }
 
     if (argc - optind == 2) {
@@ -469,7 +488,8 @@ main(int argc, char *argv[])
     if (!parse_options(argc, argv)) {
         fprintf(stderr, "usage: load [-b upstream-port] [-c connections] "
                         "[-n requests] [-t seconds]\n"
-                        "            [-r bytes/s] [-i usec] [port file]\n");
+                        "            [-r bytes/s] [-i usec] [-k kinds] "
+                        "[-o first] [port file]\n");
         return 2;
     }
 
