@@ -8,7 +8,7 @@ use warnings;
 use Digest::SHA qw(hmac_sha256_base64);
 use Exporter qw(import);
 
-our @EXPORT_OK = qw(SECRET event base64_text signature write_request);
+our @EXPORT_OK = qw(SECRET event base64_text signature write_request write_requests);
 
 use constant SECRET => 'correct horse battery staple, forty-two';
 
@@ -63,14 +63,18 @@ sub signature {
     return $mac . '=' x (-length($mac) % 4);
 }
 
-# write_request(file, body, signature => ..., path => ..., chunk => size)
-sub write_request {
-    my ($file, $body, %o) = @_;
-    my $signature = $o{signature} // signature($body);
-    my $head = 'POST ' . ($o{path} // '/') . " HTTP/1.1\r\nHost: localhost\r\n"
+sub head {
+    my ($path, $signature) = @_;
+    return "POST $path HTTP/1.1\r\nHost: localhost\r\n"
         . "User-Agent: MSPManager\r\nAccept: */*\r\n"
         . "Content-Type: application/json; charset=utf-8\r\n"
         . "X-Event-Type: ticket.created\r\nX-Webhook-Signature: $signature\r\n";
+}
+
+# write_request(file, body, signature => ..., path => ..., chunk => size)
+sub write_request {
+    my ($file, $body, %o) = @_;
+    my $head = head($o{path} // '/', $o{signature} // signature($body));
     open my $fh, '>:raw', $file or die "$file: $!\n";
     if ($o{chunk}) {
         my $chunks = join '', map { sprintf "%x\r\n%s\r\n", length, $_ }
@@ -78,6 +82,25 @@ sub write_request {
         print $fh "${head}Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n";
     } else {
         print $fh "${head}Content-Length: ", length $body, "\r\n\r\n", $body;
+    }
+    close $fh or die "$file: $!\n";
+    return $file;
+}
+
+# A small event; no two numbers below 9e9 have the same one, and all have the same length.
+sub numbered_event {
+    my $id = 1_000_000_000 + $_[0];
+    return "{\"EventType\":\"Ticket created\",\"EntityId\":$id,\"TicketId\":$id,"
+        . '"Details":"","AdditionalFields":[]}';
+}
+
+# So many requests in one file, each with the event whose number the code tells.
+sub write_requests {
+    my ($file, $count, $number) = @_;
+    open my $fh, '>:raw', $file or die "$file: $!\n";
+    for my $i (0 .. $count - 1) {
+        my $body = numbered_event($number->($i));
+        print $fh head('/', signature($body)), 'Content-Length: ', length $body, "\r\n\r\n", $body;
     }
     close $fh or die "$file: $!\n";
     return $file;

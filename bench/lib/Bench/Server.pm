@@ -13,7 +13,7 @@ use Time::HiRes qw(sleep);
 
 use Bench::Event qw(SECRET event write_request);
 
-our @EXPORT_OK = qw(setup pinned start_upstream stop_upstream start_peer stop_peer client
+our @EXPORT_OK = qw(setup pinned free_port start_upstream stop_upstream start_peer stop_peer client
     start_client stop_client settle_memory cost enough peak_rss);
 
 my ($root, $dir, $nginx, $module, $upstream_port, $upstream);
@@ -108,18 +108,20 @@ sub configure {
     write_file("$home/$file", $text);
 }
 
-# Returns { name, port => { memory, file }, pids => [...] }.
+# Returns { name, port => { memory, file }, pids => [...] }.  "words" may have
+# more words for the configuration, "port" more ports.
 sub start_peer {
     my ($name, %o) = @_;
     my $home = "$dir/" . ($o{home} // $name);
     mkdir $home;
     my $peer = { name => $name, home => $home, pids => [],
-        port => { memory => free_port(), file => free_port() } };
+        port => { memory => free_port(), file => free_port(), %{ $o{port} // {} } } };
     my %words = (
         USER => $> == 0 ? 'user root;' : '', MODULE => $module, SECRET => "$dir/secret",
         SECRET_TEXT => SECRET, SECRET_BASE64 => encode_base64(SECRET, ''),
         UPSTREAM => $upstream_port, MEMORY => $peer->{port}{memory},
         FILE => $peer->{port}{file}, PEERS => "$root/bench/peers", HOME => $home,
+        %{ $o{words} // {} },
     );
     my $start = __PACKAGE__->can("start_$name") // \&start_nginx;
     $start->($peer, \%words);
@@ -243,11 +245,12 @@ sub settle_memory {
     unlink $file;
 }
 
-# What "count" requests cost a peer: the report with "cpu", in ns a request.
+# What "count" requests cost a peer: the report with "cpu", in ns a request;
+# with further options for the load generator.
 sub cost {
-    my ($peer, $port, $file, $count, $connections) = @_;
+    my ($peer, $port, $file, $count, $connections, @options) = @_;
     my $before = cpu_time($peer);
-    my $r = client('-c', $connections, '-n', $count, $port, $file);
+    my $r = client('-c', $connections, '-n', $count, @options, $port, $file);
     sleep 0.005;
     die "$peer->{name}: $r->{requests} of $count requests in time\n"
         if $r->{requests} != $count;
