@@ -25,7 +25,7 @@ sub plan {
     $p{old} = $p{entries} / 20;
     $p{size} = {
         few => 1024, room => 1024, map({ ("empty$_" => 1024) } 1 .. $p{rounds}),
-        many => int(($p{entries} + $p{new}) * 66 / 1024) + 64,
+        many => int(($p{entries} + $p{new}) * 72 / 1024) + 64,
         full => int($p{entries} / 1e6 * 65_536),
     };
     return \%p;
