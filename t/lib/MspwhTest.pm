@@ -25,6 +25,9 @@ our @EXPORT = qw(
 
 our $Workers = 2;
 
+# Connections of each worker; more than this need more open files, too.
+our $Connections = 256;
+
 # Set by a test that kills workers itself.
 our $Kills = 0;
 
@@ -93,6 +96,7 @@ sub write_conf {
     my $user = $> == 0 ? 'user root;' : '';
     my $temp = join "\n    ", map { "${_}_temp_path $dir/$_;" }
         qw(client_body proxy fastcgi uwsgi scgi);
+    my $files = $Connections > 256 ? 'worker_rlimit_nofile ' . 2 * $Connections . ';' : '';
     my $load = $ENV{MSPWH_NO_MODULE} ? '' : "load_module $module;";
     my $shown = $load ? '"$mspwh_verdict" "$mspwh_event_type"' : '-';
     return write_file($name, expand(<<"CONF"));
@@ -100,10 +104,11 @@ $load
 $user
 daemon off;
 worker_processes $Workers;
+$files
 pid $dir/nginx.pid;
 error_log $dir/error.log warn;
 worker_shutdown_timeout 5s;
-events { worker_connections 256; }
+events { worker_connections $Connections; }
 http {
     $temp
     log_format verdict '\$request_method \$uri \$status $shown';

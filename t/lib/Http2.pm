@@ -1,0 +1,164 @@
+package Http2;
+
+# A client that speaks HTTP/2 frame by frame, so that it can speak it badly. Header
+# fields are literals without indexing (RFC 7541, section 6.2.2), with no Huffman code;
+# of the answers' fields only the status is read.
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use IO::Select;
+use Time::HiRes qw(time);
+use MspwhTest;
+
+use constant {
+    DATA => 0, HEADERS => 1, PRIORITY => 2, RST_STREAM => 3, SETTINGS => 4, PUSH_PROMISE => 5,
+    PING => 6, GOAWAY => 7, WINDOW_UPDATE => 8, CONTINUATION => 9,
+    END_STREAM => 1, ACK => 1, END_HEADERS => 4, PADDED => 8,
+    INITIAL_WINDOW_SIZE => 4,
+};
+
+our @EXPORT_OK = qw(
+    DATA HEADERS PRIORITY RST_STREAM SETTINGS PUSH_PROMISE PING GOAWAY WINDOW_UPDATE CONTINUATION
+    END_STREAM ACK END_HEADERS PADDED INITIAL_WINDOW_SIZE
+    frame fields h2_connection h2_send h2_read h2_post h2_wait window_update
+);
+our %EXPORT_TAGS = (all => \@EXPORT_OK);
+
+my %status_of = (8 => 200, 9 => 204, 10 => 206, 11 => 304, 12 => 400, 13 => 404, 14 => 500);
+
+sub frame {
+    my ($type, $flags, $stream, $payload) = @_;
+    return substr(pack('N', length($payload // '')), 1) . pack('CCN', $type, $flags, $stream) . ($payload // '');
+}
+
+sub integer {
+    my ($n, $prefix) = @_;
+    my $max = (1 << $prefix) - 1;
+    return chr $n if $n < $max;
+    my $bytes = chr $max;
+    for ($n -= $max; $n >= 128; $n >>= 7) {
+        $bytes .= chr($n & 127 | 128);
+    }
+    return $bytes . chr $n;
+}
+
+sub text { integer(length $_[0], 7) . $_[0] }
+
+# A header block of names and values.
+sub fields {
+    my $block = '';
+    while (my ($name, $value) = splice @_, 0, 2) {
+        $block .= "\0" . text($name) . text($value);
+    }
+    return $block;
+}
+
+sub window_update { frame(WINDOW_UPDATE, 0, $_[0], pack 'N', $_[1]) }
+
+# Settings as in h2_connection('h2', INITIAL_WINDOW_SIZE, 0).
+sub h2_connection {
+    my ($port, @settings) = @_;
+    my $c = connection($port);
+    $c->{stream} = 1;
+    my $payload = '';
+    while (my ($id, $value) = splice @settings, 0, 2) {
+        $payload .= pack 'nN', $id, $value;
+    }
+    h2_send($c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(SETTINGS, 0, 0, $payload));
+    return $c;
+}
+
+sub h2_send { return send_bytes(@_) }
+
+# The frames of a POST, on a stream of its own: body in pieces of the given size.
+sub h2_post {
+    my ($c, %o) = @_;
+    my $stream = $c->{stream};
+    $c->{stream} += 2;
+    my $block = fields(':method', 'POST', ':scheme', 'http', ':path', $o{path} // '/', ':authority', 'localhost',
+        @{ $o{headers} // [] });
+    my $body = $o{body} // '';
+    my @pieces = unpack '(a' . ($o{piece} // 16384) . ')*', $body;
+    my $frames = frame(HEADERS, END_HEADERS | (@pieces ? 0 : END_STREAM), $stream, $block);
+    for my $n (0 .. $#pieces) {
+        $frames .= frame(DATA, $n == $#pieces && !$o{open} ? END_STREAM : 0, $stream, $pieces[$n]);
+    }
+    return ($stream, $frames);
+}
+
+# The next frame as (type, flags, stream, payload); nothing at the end, or after that long.
+sub h2_read {
+    my ($c, $seconds) = @_;
+    my $until = time + $seconds;
+    while (1) {
+        if (length $c->{buffer} >= 9) {
+            my ($high, $low, $type, $flags, $stream) = unpack 'CnCCN', $c->{buffer};
+            my $length = $high << 16 | $low;
+            if (length $c->{buffer} >= 9 + $length) {
+                my $payload = substr $c->{buffer}, 9, $length;
+                substr $c->{buffer}, 0, 9 + $length, '';
+                return ($type, $flags, $stream & 0x7fffffff, $payload);
+            }
+        }
+        my $left = $until - time;
+        return if $left <= 0 or !IO::Select->new($c->{socket})->can_read($left);
+        return if !$c->{socket}->sysread($c->{buffer}, 65536, length $c->{buffer});
+    }
+}
+
+sub status {
+    my $block = shift;
+    # changes of the dynamic table's size
+    $block =~ s/\A(?:[\x20-\x3e]|\x3f[\x80-\xff]*[\x00-\x7f])+//;
+    my $first = ord $block;
+    return $status_of{ $first & 127 } // 0 if $first & 128;
+    return $block =~ /\A.\x03([1-5]\d\d)/s ? $1 : 0;
+}
+
+# Reads until the streams are answered, reset, or the connection ends: a hash by stream of
+# { status, bytes, reset, done }, and under 0 { goaway, closed }. The windows are kept open,
+# unless starve is set.
+sub h2_wait {
+    my ($c, $streams, %o) = @_;
+    my $until = time + ($o{timeout} // TIMEOUT);
+    my %got = map { $_ => { status => 0, bytes => 0 } } 0, @$streams;
+    while (grep { !$got{$_}{done} } @$streams) {
+        my ($type, $flags, $stream, $payload) = h2_read($c, $until - time);
+        if (!defined $type) {
+            $got{0}{closed} = time < $until;
+            last;
+        }
+        my $s = $got{$stream} //= { status => 0, bytes => 0 };
+        if ($type == HEADERS) {
+            $s->{status} ||= status($payload);
+            $s->{done} = 1 if $flags & END_STREAM;
+        }
+        elsif ($type == DATA) {
+            $s->{bytes} += length $payload;
+            $s->{done} = 1 if $flags & END_STREAM;
+            h2_send($c, join '', map { window_update($_, length $payload) } 0, $flags & END_STREAM ? () : $stream)
+                if length $payload and !$o{starve};
+        }
+        elsif ($type == RST_STREAM) {
+            $s->{reset} = unpack 'N', $payload;
+            $s->{done} = 1;
+        }
+        elsif ($type == GOAWAY) {
+            $got{0}{goaway} = (unpack 'NN', $payload)[1];
+        }
+        elsif ($type == WINDOW_UPDATE) {
+            $s->{window} += unpack 'N', $payload;
+        }
+        elsif ($type == SETTINGS and !($flags & ACK)) {
+            h2_send($c, frame(SETTINGS, ACK, 0));
+        }
+        elsif ($type == PING and !($flags & ACK)) {
+            h2_send($c, frame(PING, ACK, 0, $payload));
+        }
+    }
+    return \%got;
+}
+
+1;
