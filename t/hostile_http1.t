@@ -310,7 +310,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
         forget_witnessed();
         is(post('/', $body, $name => $good)->{status}, 401, '... not signed: 401');
     }
-    flat('bodies', 2, sub { signed('/', $_->[2]) for @large });
+    flat('bodies', 1, 2, sub { signed('/', $_->[2]) for @large });
     alive_as('bodies', @workers);
 }
 
@@ -333,7 +333,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
         is_deeply(seen(), [sha256_hex($event)], '... upstream');
         forget_witnessed();
     }
-    flat('junk', 3, sub { exchange(whole() . $_) for @junk });
+    flat('junk', 1, 3, sub { exchange(whole() . $_) for @junk });
     alive_as('junk', @workers);
 }
 
@@ -396,7 +396,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
     my $large = request_bytes(path => '/', body => '{"eventType":"ticket.created","entityId":1,"Details":"' . 'x' x 60_000 . '"}',
         headers => [$name => $good], chunked => 7000);
     my $aborted = 0;
-    flat('broken off', 3, sub {
+    flat('broken off', 2, 3, sub {
         for (1 .. 700) {
             my $bytes = $_ % 4 ? whole() : $large;
             my $c = connection();
@@ -405,7 +405,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
             $aborted++;
         }
     });
-    is($aborted, 2800, "$aborted requests broken off");
+    is($aborted, 3500, "$aborted requests broken off");
     alive_as('broken off', @workers);
 }
 
@@ -432,7 +432,7 @@ sub hold {
 SKIP: {
     my ($hard) = (run('sh', '-c', 'ulimit -Hn'))[1] =~ /(\d+|unlimited)/;
     skip "no more than $hard files may be open", 1 if $hard ne 'unlimited' and $hard < 2 * $MspwhTest::Connections;
-    flat('held open', 1, sub {
+    flat('held open', 2, 1, sub {
         pipe my $count, my $held or die;
         pipe my $let_go, my $go or die;
         my @pids = map {

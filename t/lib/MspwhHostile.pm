@@ -143,15 +143,21 @@ sub at_rest {
     return $usage;
 }
 
-# What has been done once may be done again and again, and nothing is left of it.
+# What has been done a few times may be done again and again, and nothing is left of it. The
+# memory that malloc() keeps differs from time to time: the most after a first time counts.
 sub flat {
-    my ($what, $times, $attack) = @_;
-    $attack->();
-    my $before = at_rest();
+    my ($what, $first, $times, $attack) = @_;
+    my ($before, $rss) = (undef, 0);
+    for (1 .. $first) {
+        $attack->();
+        $before = at_rest();
+        $rss = $before->{rss} if $before->{rss} > $rss;
+    }
     $attack->() for 1 .. $times;
     my $after = at_rest();
-    cmp_ok($after->{files}, '<=', $before->{files}, "$what: descriptors are back: $before->{files}, then $after->{files}");
-    cmp_ok($after->{rss} - $before->{rss}, '<', 1024, "$what: memory is back: $before->{rss} kB, then $after->{rss} kB");
+    my ($files, $now) = ($after->{files}, $after->{rss});
+    cmp_ok($files, '<=', $before->{files}, "$what: descriptors are back: $before->{files}, then $files");
+    cmp_ok($now - $rss, '<', 1024, "$what: memory is back: $rss kB, then $now kB");
 }
 
 # The workers are the same as before, and nothing but signed requests has gone on.
