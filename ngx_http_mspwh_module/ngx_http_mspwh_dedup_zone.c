@@ -29,8 +29,17 @@ typedef struct {
 } ngx_http_mspwh_dedup_node_t;
 
 
+/*
+ * There are as many trees as to have a few entries each: one tree of a
+ * million would take twenty steps, most of them to memory in no cache.
+ */
+
+#define NGX_HTTP_MSPWH_DEDUP_TREES  8       /* for a page of the zone */
+
+
 struct ngx_http_mspwh_dedup_sh_s {
-    ngx_rbtree_t               rbtree;
+    ngx_rbtree_node_t        **roots;
+    ngx_rbtree_key_t           mask;
     ngx_rbtree_node_t          sentinel;
 
     /* each with the newest first */
@@ -52,6 +61,11 @@ struct ngx_http_mspwh_dedup_sh_s {
      ((u_char *) (dn) - offsetof(ngx_rbtree_node_t, color)))
 
 
+static ngx_int_t ngx_http_mspwh_dedup_init_trees(ngx_slab_pool_t *shpool,
+    ngx_http_mspwh_dedup_sh_t *sh);
+static ngx_rbtree_node_t **ngx_http_mspwh_dedup_tree(
+    ngx_http_mspwh_dedup_sh_t *sh, ngx_rbtree_node_t *node,
+    ngx_rbtree_t *tree);
 static ngx_rbtree_key_t ngx_http_mspwh_dedup_hash(u_char *key);
 static ngx_int_t ngx_http_mspwh_dedup_compare(ngx_rbtree_key_t hash,
     u_char *rest, ngx_rbtree_node_t *node);
@@ -102,8 +116,9 @@ ngx_http_mspwh_dedup_init_zone(ngx_shm_zone_t *zone, void *data)
         return NGX_ERROR;
     }
 
-    ngx_rbtree_init(&sh->rbtree, &sh->sentinel,
-                    ngx_http_mspwh_dedup_insert_value);
+    if (ngx_http_mspwh_dedup_init_trees(dedup->shpool, sh) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     ngx_queue_init(&sh->delivered);
     ngx_queue_init(&sh->pending);
@@ -116,6 +131,35 @@ ngx_http_mspwh_dedup_init_zone(ngx_shm_zone_t *zone, void *data)
 
     /* a full zone is no error: its oldest entries make room */
     dedup->shpool->log_nomem = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_dedup_init_trees(ngx_slab_pool_t *shpool,
+    ngx_http_mspwh_dedup_sh_t *sh)
+{
+    ngx_uint_t  i, n, pages;
+
+    pages = (shpool->end - shpool->start) / ngx_pagesize;
+
+    for (n = 1; n * 2 <= pages * NGX_HTTP_MSPWH_DEDUP_TREES; n *= 2) {
+        /* void */
+    }
+
+    sh->roots = ngx_slab_alloc(shpool, n * sizeof(ngx_rbtree_node_t *));
+    if (sh->roots == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_rbtree_sentinel_init(&sh->sentinel);
+
+    for (i = 0; i < n; i++) {
+        sh->roots[i] = &sh->sentinel;
+    }
+
+    sh->mask = n - 1;
 
     return NGX_OK;
 }
@@ -247,18 +291,20 @@ ngx_http_mspwh_dedup_deliver(ngx_http_mspwh_dedup_sh_t *sh,
 static ngx_http_mspwh_dedup_node_t *
 ngx_http_mspwh_dedup_find(ngx_http_mspwh_claim_t *claim)
 {
-    u_char             *rest;
-    ngx_int_t           rc;
-    ngx_rbtree_key_t    hash;
-    ngx_rbtree_node_t  *node, *sentinel;
+    u_char                     *rest;
+    ngx_int_t                   rc;
+    ngx_rbtree_key_t            hash;
+    ngx_rbtree_node_t          *node;
+    ngx_http_mspwh_dedup_sh_t  *sh;
 
-    node = claim->dedup->sh->rbtree.root;
-    sentinel = claim->dedup->sh->rbtree.sentinel;
+    sh = claim->dedup->sh;
 
     hash = ngx_http_mspwh_dedup_hash(claim->key);
     rest = claim->key + sizeof(ngx_rbtree_key_t);
 
-    while (node != sentinel) {
+    node = sh->roots[hash & sh->mask];
+
+    while (node != &sh->sentinel) {
         rc = ngx_http_mspwh_dedup_compare(hash, rest, node);
 
         if (rc == 0) {
@@ -279,7 +325,8 @@ ngx_http_mspwh_dedup_insert(ngx_http_mspwh_claim_t *claim)
 {
     size_t                        size;
     ngx_queue_t                  *q;
-    ngx_rbtree_node_t            *node;
+    ngx_rbtree_t                  tree;
+    ngx_rbtree_node_t            *node, **root;
     ngx_http_mspwh_dedup_t       *dedup;
     ngx_http_mspwh_dedup_node_t  *dn;
 
@@ -312,9 +359,29 @@ ngx_http_mspwh_dedup_insert(ngx_http_mspwh_claim_t *claim)
     ngx_memcpy(dn->key, claim->key + sizeof(ngx_rbtree_key_t),
                sizeof(dn->key));
 
-    ngx_rbtree_insert(&dedup->sh->rbtree, node);
+    root = ngx_http_mspwh_dedup_tree(dedup->sh, node, &tree);
+    ngx_rbtree_insert(&tree, node);
+    *root = tree.root;
 
     return dn;
+}
+
+
+/* the tree that an entry belongs to, and where its new root is to be kept */
+
+static ngx_rbtree_node_t **
+ngx_http_mspwh_dedup_tree(ngx_http_mspwh_dedup_sh_t *sh,
+    ngx_rbtree_node_t *node, ngx_rbtree_t *tree)
+{
+    ngx_rbtree_node_t  **root;
+
+    root = &sh->roots[node->key & sh->mask];
+
+    tree->root = *root;
+    tree->sentinel = &sh->sentinel;
+    tree->insert = ngx_http_mspwh_dedup_insert_value;
+
+    return root;
 }
 
 
@@ -322,12 +389,17 @@ static void
 ngx_http_mspwh_dedup_delete(ngx_http_mspwh_dedup_t *dedup,
     ngx_http_mspwh_dedup_node_t *dn)
 {
-    ngx_rbtree_node_t  *node;
+    ngx_rbtree_t        tree;
+    ngx_rbtree_node_t  *node, **root;
 
     node = ngx_http_mspwh_dedup_rbtree_node(dn);
 
     ngx_queue_remove(&dn->queue);
-    ngx_rbtree_delete(&dedup->sh->rbtree, node);
+
+    root = ngx_http_mspwh_dedup_tree(dedup->sh, node, &tree);
+    ngx_rbtree_delete(&tree, node);
+    *root = tree.root;
+
     ngx_slab_free_locked(dedup->shpool, node);
 }
 
