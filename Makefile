@@ -3,6 +3,7 @@
 # make run        install what is missing, build, run the demonstration
 # make stop       stop the demonstration's nginx
 # make test       install what is missing, build, run all tests
+# make integration  run t/ only, with what is built; NGINX=/path, TESTS="t/body.t ..."
 # make bench      install what is missing, build, measure the module and its peers;
 #                 QUICK=1 takes two minutes, see bench/run for more
 # make fuzz       install what is missing, fuzz the core for SECONDS=60 in all
@@ -14,6 +15,8 @@ NGINX        ?= $(shell PATH="$$PATH:/usr/sbin" command -v nginx)
 NGINX_SRC    ?= /usr/share/nginx/src
 MODULES_PATH ?= $(shell $(NGINX) -V 2>&1 \
                     | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p')
+
+TESTS        ?= $(wildcard t/*.t)
 
 MODULE   = build/ngx_http_mspwh_module.so
 SRC      = ngx_http_mspwh_module
@@ -31,7 +34,11 @@ all: $(MODULE)
 
 # nginx's tree is copied, as its configure writes into it
 
-$(CONFIGURED): config tools/configure-nginx
+build/nginx-src: FORCE
+	@mkdir -p build
+	@echo "$(NGINX_SRC)" | cmp -s - $@ || echo "$(NGINX_SRC)" > $@
+
+$(CONFIGURED): config tools/configure-nginx build/nginx-src
 	tools/configure-nginx "$(NGINX_SRC)" $(TREE) "$(CURDIR)"
 
 # install makes a new file: a running nginx has the old one mapped
@@ -63,8 +70,8 @@ test:
 	$(MAKE) integration
 
 integration:
-	MSPWH_NGINX="$(NGINX)" MSPWH_MODULE="$(CURDIR)/$(MODULE)" \
-	    prove -It/lib t/*.t
+	MSPWH_NGINX="$(NGINX)" MSPWH_MODULE="$(abspath $(MODULE))" \
+	    prove -It/lib $(TESTS)
 
 bench:
 	tools/install-deps bench
@@ -100,5 +107,7 @@ check-sources: $(CONFIGURED)
 clean:
 	rm -rf build
 
+FORCE:
+
 .PHONY: all install deps run stop test integration bench fuzz fuzz-coverage \
-        lint check-sources clean
+        lint check-sources clean FORCE

@@ -7,6 +7,17 @@ use Test::More;
 use MspwhTest;
 
 my ($cert, $key) = tls_files();
+my $tls = defined lacks(module => 'http_ssl_module') ? '' : <<"CONF";
+server {
+    @{[listen_http2('tls', 'ssl')]}
+    ssl_certificate $cert;
+    ssl_certificate_key $key;
+    @{[VARS]}
+    mspwh on;
+    mspwh_secret "%%SECRET%%";
+    location / { proxy_pass http://%%A%%; }
+}
+CONF
 start_http(<<"CONF");
 server {
     listen 127.0.0.1:%%PORT%%;
@@ -21,21 +32,13 @@ server {
     location /limit { client_max_body_size 10k; proxy_pass http://%%A%%; }
 }
 server {
-    listen 127.0.0.1:%%PORT_h2%% http2;
+    @{[listen_http2('h2')]}
     @{[VARS]}
     mspwh on;
     mspwh_secret "%%SECRET%%";
     location / { proxy_pass http://%%A%%; }
 }
-server {
-    listen 127.0.0.1:%%PORT_tls%% ssl http2;
-    ssl_certificate $cert;
-    ssl_certificate_key $key;
-    @{[VARS]}
-    mspwh on;
-    mspwh_secret "%%SECRET%%";
-    location / { proxy_pass http://%%A%%; }
-}
+$tls
 CONF
 
 # A ticket event of exactly that many bytes, with varied content.
@@ -185,15 +188,17 @@ is(scalar(records()), 1, 'aborted requests were not forwarded');
 clear_records();
 
 my $has_h2 = (run('curl', '--version'))[1] =~ /HTTP2/;
-SKIP: {
-    skip 'curl without HTTP/2', 1 if !$has_h2;
-    my @ways = (
-        ['h2c', 'http://127.0.0.1:' . port('h2') . '/', '--http2-prior-knowledge'],
-        ['h2 over TLS', 'https://127.0.0.1:' . port('tls') . '/', '--http2', '-k'],
-        ['HTTP/1.1 over TLS', 'https://127.0.0.1:' . port('tls') . '/', '--http1.1', '-k'],
-    );
-    for (@ways) {
-        my ($what, $url, @options) = @$_;
+my @ways = (
+    ['h2c', 'http://127.0.0.1:' . port('h2') . '/', '--http2-prior-knowledge'],
+    ['h2 over TLS', 'https://127.0.0.1:' . port('tls') . '/', '--http2', '-k'],
+    ['HTTP/1.1 over TLS', 'https://127.0.0.1:' . port('tls') . '/', '--http1.1', '-k'],
+);
+for (@ways) {
+    my ($what, $url, @options) = @$_;
+    SKIP: {
+        needs(module => 'http_v2_module') if $what =~ /h2/;
+        needs(module => 'http_ssl_module') if $what =~ /TLS/;
+        skip 'curl without HTTP/2', 1 if $what =~ /h2/ && !$has_h2;
         my @curl = ('curl', '-s', '-m', 30, '-o', '/dev/null', '-w', '%{http_version} %{http_code} %header{x-eid}', @options);
         my $version = $what =~ /h2/ ? 2 : '1.1';
         for my $size (300, 16384, 65535, 200_000, 30 * 1024 * 1024) {

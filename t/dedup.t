@@ -60,7 +60,7 @@ mspwh_dedup_zone zone=short:1m  ttl=2s;
 log_format verdict2 '\$uri \$status \$mspwh_verdict';
 server {
     listen 127.0.0.1:%%PORT%%;
-    listen 127.0.0.1:%%PORT_h2%% http2;
+    @{[listen_http2('h2')]}
 @{[VARS]}
     mspwh on;
     mspwh_secret "%%SECRET%%";
@@ -139,6 +139,7 @@ my @repeat = (200, '', 'duplicate');
     seen();
 }
 SKIP: {
+    needs(module => 'http_v2_module');
     skip 'curl without HTTP/2', 1 if (run('curl', '--version'))[1] !~ /HTTP2/;
     my $body = event();
     my @curl = ('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-w', '%{http_version} %{http_code} ', '-o', '/dev/null', '-H', "$name: " . sign(SECRET, $body),

@@ -6,16 +6,19 @@ use Test::More;
 use MspwhDocs;
 use MspwhTest;
 
-my $nginx = $ENV{MSPWH_NGINX} || '/usr/sbin/nginx';
-
 for my $block (blocks()) {
     my $where = "$block->{page}:$block->{line}";
     if (defined $block->{unchecked}) {
         pass("$where is not checked: $block->{unchecked}");
         next;
     }
+    my $why = lacks(conf => $block->{text});
+    if (defined $why) {
+        SKIP: { skip("$where: $why", 1) }
+        next;
+    }
     my $conf = write_file('docs.conf', whole($block->{text}));
-    my ($rc, $text) = run($nginx, '-t', '-q', '-p', dir(), '-e', 'error.log', '-c', $conf);
+    my ($rc, $text) = run(nginx(), '-t', '-q', '-p', dir(), '-e', 'error.log', '-c', $conf);
     is_deeply([$rc, $text], [0, ''], "$where, $block->{heading}: nginx takes it without a word");
 }
 

@@ -8,10 +8,7 @@ use MspwhTest;
 
 my $name = 'X-Webhook-Signature';
 
-{
-    my (undef, $text) = config_test('server { listen 127.0.0.1:%%PORT%%; client_body_early_read 1; }');
-    plan skip_all => 'client_body_early_read needs nginx 1.31.5' if $text =~ /unknown directive "client_body_early_read"/;
-}
+all_needs(version => '1.31.5');
 
 my $both = 'mspwh_secret other; mspwh_secret "%%SECRET%%" id=both;';
 my $servers = <<"CONF";
@@ -20,8 +17,7 @@ map \$mspwh_event_type \$place { ~^ticket\\.note\\. /notes; default ""; }
 mspwh_dedup_zone zone=events:1m;
 server {
     listen 127.0.0.1:%%PORT%%;
-    listen 127.0.0.1:%%PORT_h2%%;
-    http2 on;
+    @{[listen_http2('h2')]}
 @{[VARS]}
     client_body_early_read \$early;
     mspwh on;
@@ -166,6 +162,7 @@ for (1 .. 3) {
 send_bytes($c, request_bytes(path => '/hook', body => $body, headers => [$name => sign(SECRET, $body)]) x 4);
 is_deeply([map { read_response($c)->{status} } 1 .. 4], [(200) x 4], 'pipelined');
 SKIP: {
+    needs(module => 'http_v2_module');
     skip 'curl without HTTP/2', 2 if (run('curl', '--version'))[1] !~ /HTTP2/;
     for my $bytes ($body, $big) {
         my $file = write_file('body.json', $bytes);

@@ -216,10 +216,8 @@ stop();
 
 SKIP: {
     my $heading = 'Choose the location by the event';
-    if ((config_test('client_body_early_read 1;'))[1] =~ /unknown directive/) {
-        $tested{$heading} = 1;
-        skip 'client_body_early_read needs nginx 1.31.5', 1;
-    }
+    $tested{$heading} = 1;
+    needs(version => '1.31.5');
     begin($heading);
     arrives('early, a ticket', '/webhook', event('ticket.created'), $a, '/webhook');
     arrives('early, an attachment', '/webhook', event('ticket.attachment.added'), $b, '/attachment');

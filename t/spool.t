@@ -43,7 +43,7 @@ for (@bad) {
 my $conf = <<"CONF";
 server {
     listen 127.0.0.1:%%PORT%%;
-    listen 127.0.0.1:%%PORT_h2%% http2;
+    @{[listen_http2('h2')]}
 @{[VARS]}
     error_log %%DIR%%/info.log info;
     error_log %%DIR%%/error.log warn;
@@ -161,6 +161,7 @@ empty();
     empty();
 }
 SKIP: {
+    needs(module => 'http_v2_module');
     skip 'curl without HTTP/2', 2 if (run('curl', '--version'))[1] !~ /HTTP2/;
     for my $size (10, 400_000) {
         my $body = event('NoteAdded', $size);

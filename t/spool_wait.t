@@ -8,16 +8,14 @@ use MspwhTest;
 
 my $name = 'X-Webhook-Signature';
 
-my ($rc, $text) = run('/usr/sbin/nginx', '-V');
-$text = (run($ENV{MSPWH_NGINX} || '/usr/sbin/nginx', '-V'))[1];
-plan skip_all => 'nginx was built without threads' if $text !~ /--with-threads/;
+all_needs(module => 'threads');
 
 # fsync() takes a second.
 write_file('slow.c', <<'C');
 #include <unistd.h>
 int fsync(int fd) { (void) fd; sleep(1); return 0; }
 C
-($rc, $text) = run('gcc', '-shared', '-fPIC', '-o', dir() . '/slow.so', dir() . '/slow.c');
+my ($rc, $text) = run('gcc', '-shared', '-fPIC', '-o', dir() . '/slow.so', dir() . '/slow.c');
 is($rc, 0, 'a library with a slow fsync()') or BAIL_OUT($text);
 
 $MspwhTest::Workers = 1;

@@ -29,7 +29,6 @@ use MspwhTest;
 our @EXPORT = qw(pages page_text blocks recipe level whole http_part ready secret_of);
 
 my $repo = abs_path(dirname(__FILE__) . '/../..');
-my $module = $ENV{MSPWH_MODULE} || "$repo/build/ngx_http_mspwh_module.so";
 
 sub pages { map { substr $_, 1 + length $repo } "$repo/README.md", sort glob "$repo/docs/*.md" }
 
@@ -138,7 +137,7 @@ sub ready {
     my %wanted;
     my $main;
     for ($text) {
-        s{load_module\s+modules/ngx_http_mspwh_module\.so}{load_module $module};
+        s{load_module\s+modules/ngx_http_mspwh_module\.so;}{MspwhTest::load_module()}e;
         s{(\b(?:$files)\s+)([\w./-]+)}{my ($d, $n) = ($1, $2); $d . file($d =~ s/\s//gr, $n)}ge;
         s{\blisten\s+(?:[\w.*]+:)?(\d+)\b}{
             $main //= $1;

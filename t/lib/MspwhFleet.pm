@@ -7,9 +7,7 @@ package MspwhFleet;
 use strict;
 use warnings;
 
-use Cwd qw(abs_path);
 use Exporter qw(import);
-use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use IO::Socket::INET;
 use POSIX qw(WNOHANG _exit);
@@ -21,10 +19,9 @@ our @EXPORT = qw(
     start_instance reload_instance quit_instance kill_instance
 );
 
-my $repo   = abs_path(dirname(__FILE__) . '/../..');
-my $nginx  = $ENV{MSPWH_NGINX}  || '/usr/sbin/nginx';
-my $module = $ENV{MSPWH_MODULE} || "$repo/build/ngx_http_mspwh_module.so";
-my $owner  = $$;
+my $nginx = nginx();
+my $owner = $$;
+my $slow  = $ENV{MSPWH_SLOW} || 1;
 my (%pid, %port);
 
 sub instance_file { my ($name, $file) = @_; return dir() . "/$name/$file" }
@@ -39,7 +36,7 @@ sub define_instance {
     my $temp = join ' ', map { "${_}_temp_path $dir$_;" } qw(client_body proxy fastcgi uwsgi scgi);
     my $main = "$user\ndaemon off;\npid ${dir}nginx.pid;";
     for ($conf) {
-        s{modules/ngx_http_mspwh_module\.so}{$module};
+        s{load_module\s+modules/ngx_http_mspwh_module\.so;}{MspwhTest::load_module()}e;
         s{ /var/}{ ${dir}var/}g;
         s{^http \{\n}{$main\nhttp \{\n$temp\naccess_log off;\n}m or die "$name: no http";
     }
@@ -58,7 +55,7 @@ sub start_instance {
         exec $nginx, '-p', $dir, '-e', 'logs/error.log', '-c', "${dir}nginx.conf" or _exit(127);
     }
     $pid{$name} = $pid;
-    for (1 .. 100) {
+    for (1 .. 100 * $slow) {
         return 1 if IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port{$name});
         last if waitpid($pid, WNOHANG) == $pid and delete $pid{$name};
         sleep 0.05;
@@ -76,7 +73,7 @@ sub reload_instance {
     my $name = shift;
     my %old = map { $_ => 1 } instance_workers($name);
     kill HUP => $pid{$name};
-    for (1 .. 400) {
+    for (1 .. 400 * $slow) {
         my @workers = instance_workers($name);
         return 1 if @workers and !grep { $old{$_} } @workers;
         sleep 0.025;
@@ -88,7 +85,7 @@ sub quit_instance {
     my $name = shift;
     my $pid = delete $pid{$name} // return 1;
     kill QUIT => $pid;
-    for (1 .. 200) {
+    for (1 .. 200 * $slow) {
         return 1 if waitpid($pid, WNOHANG) == $pid;
         sleep 0.05;
     }

@@ -20,7 +20,8 @@ our @EXPORT = qw(
     start start_http reload stop config_test write_file dir port url expand
     connection send_bytes send_slowly read_response at_eof
     request post sign signed records clear_records error_log log_matches
-    master_pid workers run tls_files VARS SECRET TIMEOUT
+    master_pid workers run tls_files nginx lacks needs all_needs listen_http2
+    VARS SECRET TIMEOUT
 );
 
 our $Workers = 2;
@@ -31,8 +32,11 @@ our $Connections = 256;
 # Set by a test that kills workers itself.
 our $Kills = 0;
 
+# How many times slower than usual nginx is, as under valgrind.
+my $slow = $ENV{MSPWH_SLOW} || 1;
+
 use constant SECRET  => 'correct horse battery staple';
-use constant TIMEOUT => 10;
+use constant TIMEOUT => 10 * ($ENV{MSPWH_SLOW} || 1);
 
 # Response headers that show every variable of the module.
 use constant VARS => join '', map { "add_header X-$_->[0] \$mspwh_$_->[1] always;\n" }
@@ -43,7 +47,7 @@ use constant VARS => join '', map { "add_header X-$_->[0] \$mspwh_$_->[1] always
 
 my $repo   = abs_path(dirname(__FILE__) . '/../..');
 my $nginx  = $ENV{MSPWH_NGINX}  || '/usr/sbin/nginx';
-my $module = $ENV{MSPWH_MODULE} || "$repo/build/ngx_http_mspwh_module.so";
+my $module = $ENV{MSPWH_MODULE} // "$repo/build/ngx_http_mspwh_module.so";
 my $owner  = $$;
 my $dir    = tempdir('mspwh-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my (%port, %backend_port, $master, $backend);
@@ -52,7 +56,12 @@ chmod 0755, $dir;
 mkdir "$dir/html";
 $SIG{PIPE} = 'IGNORE';
 
+# make NGINX=... passes it on, and nginx would take it for a list of inherited sockets.
+delete $ENV{NGINX};
+
 sub dir { $dir }
+
+sub nginx { $nginx }
 
 sub port {
     my $name = shift // 'main';
@@ -97,17 +106,20 @@ sub write_conf {
     my $temp = join "\n    ", map { "${_}_temp_path $dir/$_;" }
         qw(client_body proxy fastcgi uwsgi scgi);
     my $files = $Connections > 256 ? 'worker_rlimit_nofile ' . 2 * $Connections . ';' : '';
-    my $load = $ENV{MSPWH_NO_MODULE} ? '' : "load_module $module;";
-    my $shown = $load ? '"$mspwh_verdict" "$mspwh_event_type"' : '-';
+    my $load = $ENV{MSPWH_NO_MODULE} ? '' : load_module();
+    my $shown = $ENV{MSPWH_NO_MODULE} ? '-' : '"$mspwh_verdict" "$mspwh_event_type"';
+    my $env = join '', map { "env $_;\n" } grep { defined $ENV{$_} } qw(ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
+    $http = join "\n", grep { !defined lacks(conf => $_) } split /\n/, $http;
     return write_file($name, expand(<<"CONF"));
 $load
 $user
+$env
 daemon off;
 worker_processes $Workers;
 $files
 pid $dir/nginx.pid;
 error_log $dir/error.log warn;
-worker_shutdown_timeout 5s;
+worker_shutdown_timeout @{[5 * $slow]}s;
 events { worker_connections $Connections; }
 http {
     $temp
@@ -120,6 +132,9 @@ $http
 }
 CONF
 }
+
+# Nothing where the module is linked into nginx.
+sub load_module { $module eq '' || is_static() ? '' : "load_module $module;" }
 
 sub config_test {
     my $conf = write_conf('test.conf', shift);
@@ -155,7 +170,7 @@ sub start_http {
         open STDERR, '>', "$dir/stderr.log";
         exec $nginx, '-p', $dir, '-e', "$dir/error.log", '-c', $conf or _exit(127);
     }
-    for (1 .. 100) {
+    for (1 .. 100 * $slow) {
         my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => port());
         return 1 if $s;
         last if waitpid($master, WNOHANG) == $master and !($master = undef);
@@ -174,7 +189,7 @@ sub reload {
     write_conf('nginx.conf', $http) if defined $http;
     my %old = map { $_ => 1 } workers();
     kill HUP => $master;
-    for (1 .. 400) {
+    for (1 .. 400 * $slow) {
         return 1 if grep({ !$old{$_} } workers()) >= $Workers;
         sleep 0.025;
     }
@@ -186,9 +201,9 @@ sub stop {
     my $pid = $master;
     undef $master;
     kill QUIT => $pid;
-    for (1 .. 160) {
+    for (1 .. 160 * $slow) {
         return 1 if waitpid($pid, WNOHANG) == $pid;
-        kill TERM => $pid if $_ == 100;
+        kill TERM => $pid if $_ == 100 * $slow;
         sleep 0.05;
     }
     kill KILL => $pid;
@@ -203,12 +218,100 @@ END {
         @crashed = grep { !/exited on signal 9$/ } @crashed if $Kills;
         print "# nginx error log:\n", map { "# $_\n" } @crashed if @crashed;
         stop();
+        my @reports = reports();
         if ($backend) {
             kill KILL => $backend;
             waitpid $backend, 0;
         }
-        $? = $status || (@crashed ? 1 : 0);
+        $? = $status || (@crashed || @reports ? 1 : 0);
     }
+}
+
+# What a sanitizer or valgrind has written about a process of this test, which fails for it. The files
+# are kept, with the test in their names.
+sub reports {
+    my $where = $ENV{MSPWH_REPORTS} or return;
+    (my $test = $0) =~ s{.*/|\.t$}{}g;
+    my @found = grep { -s } glob "$where/report.*";
+    for my $file (@found) {
+        (my $kept = $file) =~ s{/report\.}{/$test.};
+        rename $file, $kept or die "$file: $!";
+        print "# $kept:\n", map { "# $_\n" } split /\n/, slurp($kept);
+    }
+    return @found;
+}
+
+# --- what this nginx is ------------------------------------------------------
+
+# Modules that have to be asked for when nginx is built, and what needs them in a configuration.
+my %optional = (
+    http_auth_request_module => qr/\bauth_request(?:_set)?\s/,
+    http_realip_module       => qr/\b(?:set_real_ip_from|real_ip_header)\s/,
+    http_ssl_module          => qr/\b(?:ssl_\w+|proxy_ssl_\w+)\s|\blisten\s[^;]*\bssl\b/,
+    http_stub_status_module  => qr/\bstub_status\b/,
+    http_v2_module           => qr/\bhttp2\b/,
+    http_v3_module           => qr/\b(?:http3|quic)\b/,
+    threads                  => qr/\b(?:thread_pool|aio\s+threads)\b/,
+);
+
+my ($version, $arguments);
+
+sub ask_version {
+    return if defined $version;
+    my (undef, $text) = run($nginx, '-V');
+    ($version) = $text =~ m{^nginx version: \S+/([\d.]+)}m or die "$nginx -V: $text";
+    ($arguments) = $text =~ /^configure arguments:(.*)/m;
+}
+
+# Whether nginx knows the directives without a module to load.
+my $static;
+
+sub is_static {
+    ask_version();
+    return $static //= $arguments =~ /--add-module=/ && do {
+        my $conf = write_file('static.conf', "events { }\nhttp { mspwh off; }\n");
+        (run($nginx, '-t', '-q', '-p', $dir, '-e', "$dir/static.log", '-c', $conf,
+            '-g', "pid $dir/static.pid; error_log $dir/static.log;"))[1] !~ /unknown directive "mspwh"/;
+    };
+}
+
+sub number { return sprintf '%03d' x 3, (split(/\./, $_[0]), 0, 0)[0 .. 2] }
+
+# Why the nginx under test cannot do something, or undef: lacks(version => '1.25.1'),
+# lacks(module => 'http_v2_module'), lacks(conf => $text), which has directives of such modules.
+sub lacks {
+    my ($what, $value) = @_;
+    ask_version();
+    if ($what eq 'version') {
+        return number($version) lt number($value) ? "needs nginx $value, this is $version" : undef;
+    }
+    my @modules = $what eq 'module' ? $value : grep { $value =~ $optional{$_} } sort keys %optional;
+    for my $name (@modules) {
+        my $there = $optional{$name} ? $arguments =~ /--with-$name(?=\s|$)/ : $arguments !~ /--without-$name(?=\s|$)/;
+        return "nginx was built without $name" if !$there;
+    }
+    return undef;
+}
+
+# Skips the rest of a SKIP block; all_needs() the whole test.
+sub needs {
+    my $why = lacks(@_) // return;
+    require Test::More;
+    Test::More::skip($why, 1);
+}
+
+sub all_needs {
+    my $why = lacks(@_) // return;
+    require Test::More;
+    Test::More::plan(skip_all => $why);
+}
+
+# Lines for a server that also listens with HTTP/2, if this nginx has it.
+sub listen_http2 {
+    my ($name, $more) = @_;
+    my $listen = join ' ', "listen 127.0.0.1:%%PORT_$name%%", $more // ();
+    return "$listen;\n" if defined lacks(module => 'http_v2_module');
+    return defined lacks(version => '1.25.1') ? "$listen http2;\n" : "$listen;\nhttp2 on;\n";
 }
 
 # --- the recording backend -------------------------------------------------
@@ -289,7 +392,7 @@ sub error_log { slurp("$dir/error.log") }
 # The log is written after the answer: look for a while.
 sub log_matches {
     my ($pattern, $offset) = @_;
-    for (1 .. 12) {
+    for (1 .. 12 * $slow) {
         my @found = grep { /$pattern/ } split /\n/, substr error_log(), $offset // 0;
         return @found if @found;
         sleep 0.05;
