@@ -47,6 +47,7 @@ sub recorder_port {
 
 # Answers with $status, after $wait seconds; a line for each whole request: the
 # entity's id, the hash of the body, the port's name if it has one, and the time.
+# With no length, there is no body: 411.
 sub start_recorder {
     my ($status, $wait) = @_;
     my %listen;
@@ -81,7 +82,11 @@ sub start_recorder {
                 close $socket;
                 next;
             }
-            while (my $body = take_request($buffer)) {
+            while (defined(my $body = take_request($buffer))) {
+                if (!length $body) {
+                    syswrite $socket, "HTTP/1.1 411 X\r\nContent-Length: 0\r\n\r\n";
+                    next;
+                }
                 my ($id) = $body =~ /"entityId":"([^"]+)"/;
                 $write->($id // '-', sha256_hex($body), grep { length } $name{fileno $socket});
                 push @due, [time + $wait, $socket];

@@ -35,6 +35,9 @@ our $Kills = 0;
 # How many times slower than usual nginx is, as under valgrind.
 my $slow = $ENV{MSPWH_SLOW} || 1;
 
+# The lines of nginx's error log that fail a test.
+our $Alarms = qr/exited on signal|\[alert\]|\[emerg\]/;
+
 use constant SECRET  => 'correct horse battery staple';
 use constant TIMEOUT => 10 * ($ENV{MSPWH_SLOW} || 1);
 
@@ -111,9 +114,9 @@ sub write_conf {
     my $env = join '', map { "env $_;\n" } grep { defined $ENV{$_} } qw(ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
     $http = join "\n", grep { !defined lacks(conf => $_) } split /\n/, $http;
     return write_file($name, expand(<<"CONF"));
-$load
 $user
 $env
+$load
 daemon off;
 worker_processes $Workers;
 $files
@@ -141,7 +144,7 @@ sub config_test {
     return run($nginx, '-t', '-q', '-p', $dir, '-e', "$dir/test.log", '-c', $conf);
 }
 
-# Exit status and both output streams of a command.
+# Exit status, or 128 and a signal's number, and both output streams of a command.
 sub run {
     my @command = @_;
     my $pid = open(my $out, '-|') // die "fork: $!";
@@ -154,7 +157,7 @@ sub run {
     local $/;
     my $text = <$out> // '';
     close $out;
-    return ($? == 0 ? 0 : ($? >> 8 || 255), $text);
+    return ($? >> 8 || $? & 127 && 128 + ($? & 127), $text);
 }
 
 sub start {
@@ -214,7 +217,7 @@ sub stop {
 END {
     if ($$ == $owner) {
         my $status = $?;
-        my @crashed = grep { /exited on signal|\[alert\]|\[emerg\]/ } split /\n/, error_log();
+        my @crashed = grep { /$Alarms/ } split /\n/, error_log();
         @crashed = grep { !/exited on signal 9$/ } @crashed if $Kills;
         print "# nginx error log:\n", map { "# $_\n" } @crashed if @crashed;
         stop();

@@ -1,0 +1,165 @@
+# Each call of the module that can fail is made to fail, in turn, during a request of each kind:
+# of nginx, OpenSSL, cJSON and the system. The same while nginx reads its configuration.
+
+use strict;
+use warnings;
+use Test::More;
+use MspwhTest;
+use MspwhFaults;
+
+build_faults();
+# of the calls at one place, the first two and the last fail, or all
+my $few = $ENV{MSPWH_FAULTS_ALL} ? 0 : 2;
+
+# --- which calls there are ---------------------------------------------------
+
+my %fails = map { $_ => 1 } failing();
+
+# What the module calls beside them: it cannot fail, or nothing depends on it.
+my %cannot = map { $_ => 1 } qw(
+    CRYPTO_memcmp ERR_clear_error EVP_DecodeBlock EVP_EncodeBlock EVP_MAC_CTX_free EVP_MAC_free
+    OPENSSL_cleanse OSSL_PARAM_construct_end OSSL_PARAM_construct_utf8_string
+    cJSON_Delete cJSON_IsArray cJSON_IsBool cJSON_IsNull cJSON_IsObject cJSON_IsString cJSON_IsTrue
+    free gettimeofday memchr memcmp memcpy memset strcasecmp strchr strcmp strlen strncmp strrchr unlink
+    __errno_location __stack_chk_fail __cxa_finalize
+    ngx_atofp ngx_conf_log_error ngx_cpystrn ngx_gmtime ngx_hex_dump ngx_http_core_run_phases
+    ngx_http_finalize_request ngx_http_run_posted_requests ngx_log_error_core ngx_parse_size ngx_parse_time
+    ngx_rbtree_delete ngx_rbtree_insert ngx_shmtx_lock ngx_shmtx_unlock ngx_slab_free_locked ngx_slprintf
+    ngx_sprintf ngx_strcasecmp ngx_strncasecmp ngx_vslprintf
+);
+
+# Where they are called: the address behind the call. A jump takes the place of one at a function's end.
+my (%calls, %jumps, $called, @strange);
+for (split /\n/, (run('objdump', '-d', '--no-show-raw-insn', $MspwhFaults::Module))[1]) {
+    my ($address, $code) = /^\s*([0-9a-f]+):\s+(.*)/ or next;
+    $calls{ hex $address } = $called if $called;
+    undef $called;
+    my ($how, $name) = $code =~ /^(\S+)\s.*<(\w+)\@plt>/ or next;
+    next if $name =~ /mspwh/ or $cannot{$name};
+    push @strange, $name if !$fails{$name};
+    $how =~ /^(?:call|bl)/ ? $called = $name : $jumps{$name}++;
+}
+is_deeply(\@strange, [], 'of each function that the module calls it is known if it can fail');
+cmp_ok(scalar keys %calls, '>', 100, scalar(keys %calls) . ' calls that can');
+
+# --- requests -------------------------------------------------------------------
+
+# What does no harm: the answer is as ever.
+my %harmless = map { $_ => 1 } (
+    'ngx_slab_alloc_locked ngx_http_mspwh_dedup_insert',
+    'EVP_MAC_init mspwh_verifier_reset',
+    'link ngx_http_mspwh_spool_link',
+    'close ngx_http_mspwh_spool_sync_directory',
+);
+
+start_with_faults(kind_config());
+
+sub judge {
+    my ($kind, $r) = @_;
+    my $name = $r->{failed} ? $r->{site}{name} : '';
+    my $function = $r->{failed} ? (place($r->{site}))[0][0] : '';
+    # OpenSSL's contexts are kept for the next request: the same calls are not always made
+    my $harmless = !$r->{failed} || $harmless{"$name $function"};
+    # what is read out of a body does not matter if nobody has signed it
+    $harmless ||= $name eq 'realloc' && $kind->{status} == 401;
+    # the location that error_page leads to begins anew
+    $harmless ||= $function eq 'ngx_http_mspwh_create_ctx' && $kind->{path} =~ /^\/down/;
+    my @allowed = $harmless ? $kind->{status}
+        : $name =~ /^ngx_http_(?:send_header|output_filter)$/ ? 0
+        : (500, 503);
+    # curl has no answer where nginx has not read the body: nor with another module
+    push @allowed, 0 if $kind->{curl} and $function =~ /^ngx_http_mspwh_(?:create_ctx|read)$/;
+    my @wrong;
+    push @wrong, "answered $r->{status}" if !grep { $_ == $r->{status} } @allowed;
+    push @wrong, 'passed' if !$harmless and $r->{got};
+    push @wrong, 'not passed' if $harmless and $kind->{passes} and !$r->{got};
+    push @wrong, 'spooled' if $r->{spooled} and $r->{status} != 202 and $name ne 'ngx_http_send_response';
+    push @wrong, 'not spooled' if !$r->{spooled} and $r->{status} == 202;
+    return @wrong;
+}
+
+for my $kind (kinds()) {
+    my ($count, $tried, @found)
+        = sweep($kind, CLASS_OWN, sub { picked($_[0], $few) }, sub { judge($kind, @_) }, errno => 28);
+    none(\@found, "$kind->{name}: $tried of $count calls fail, one at a time");
+}
+
+# Everything fails, from one call on.
+for my $kind (grep { !$few or !$_->{curl} } kinds()) {
+    my $judge = sub {
+        my $r = shift;
+        my $as_ever = $r->{status} == $kind->{status};
+        return "answered $r->{status}" if !$as_ever and $r->{status} !~ /^(?:0|500|503)$/;
+        return 'passed' if $r->{got} and !$as_ever;
+        return;
+    };
+    my ($count, $tried, @found) = sweep($kind, CLASS_OWN, sub { picked($_[0], $few && 1) }, $judge,
+        errno => 28, mode => MODE_FROM_THEN_ON);
+    none(\@found, "$kind->{name}: all calls fail, from $tried of $count on");
+}
+
+is(trial($_)->{status}, 200, 'TLS knows nothing of it') for grep { $_->{name} eq 'TLS' } kinds();
+my @sites = sites();
+ok(stop(), 'nginx stops in time');
+
+# --- the configuration ----------------------------------------------------------
+
+reset_sites();
+my $conf = kind_config();
+my %harmless_there = map { $_ => 1 } (
+    # verifiers are made for each request, then
+    'EVP_MAC_CTX_dup mspwh_verifier_add', 'EVP_MAC_update mspwh_verifier_update',
+    'EVP_MAC_final mspwh_verifier_final', 'EVP_MAC_init mspwh_verifier_reset',
+    'close ngx_http_mspwh_read_secret',
+);
+sub config_sweep {
+    my ($conf, $mode, $few, $judge) = @_;
+    my $test = sub {
+        arm(CLASS_OWN, $_[0], any => 1, mode => $mode);
+        my @result = with_faults(sub { config_test($conf) });
+        return { %{ disarm() }, rc => $result[0], text => $result[1] };
+    };
+    my $count = $test->(0)->{count};
+    my @picked = picked($count, $few);
+    my @found;
+    for my $n (@picked) {
+        my $r = $test->($n);
+        my $site = (sites())[ $r->{site} ];
+        push @found, "$n, $site->{name}" . where($site) . ": nginx -t ends with $r->{rc}: $r->{text}"
+            if !$judge->($r->{rc}, $site);
+    }
+    return ($count, scalar @picked, @found);
+}
+is((config_test($conf))[0], 0, 'a configuration');
+my ($count, $tried, @found) = config_sweep($conf, MODE_ONCE, $few, sub {
+    my ($rc, $site) = @_;
+    return $rc == ($harmless_there{"$site->{name} " . (place($site))[0][0]} ? 0 : 1);
+});
+none(\@found, "nginx -t: $tried of $count calls fail, one at a time");
+my $bad = 'server { listen 127.0.0.1:%%PORT%%; mspwh_secret_file html; }';
+for ([$conf, 'nginx -t'], [$bad, 'nginx -t, a directory for a secret']) {
+    my ($text, $name) = @$_;
+    ($count, $tried, @found) = config_sweep($text, MODE_FROM_THEN_ON, 1, sub { $_[0] <= 1 });
+    none(\@found, "$name: all calls fail, from $tried of $count on");
+}
+push @sites, sites();
+
+# --- have all of them failed? ------------------------------------------------------
+
+# A compiler may make several calls out of one line.
+place(map { { offset => $_ } } keys %calls);
+my (%failed, %jumped);
+for my $site (grep { $_->{failed} } @sites) {
+    my $called = ($calls{ $site->{offset} } // '') eq $site->{name};
+    $called ? $failed{ $site->{name} . where($site) }++ : $jumped{ $site->{name} }++;
+}
+my %missed = map { $_ => 1 } grep { !$failed{$_} } map { $calls{$_} . where({ offset => $_ }) } keys %calls;
+$missed{"$_ at the end of a function"} = 1 for grep { !$jumped{$_} } keys %jumps;
+none([sort keys %missed], scalar(keys %failed) . ' lines with such a call: each has failed');
+if ($ENV{TEST_VERBOSE}) {
+    place(@sites);
+    note(sprintf '%5d times failed: %s%s', $_->{failed}, $_->{name}, where($_))
+        for sort { $a->{offset} <=> $b->{offset} } @sites;
+}
+
+done_testing();

@@ -1,0 +1,50 @@
+# Reading, writing and all else that is done with the file of a body, and in the spool, fails, one
+# call at a time; or it is done by half; or the disk is full from one call on.
+
+use strict;
+use warnings;
+use Test::More;
+use MspwhTest;
+use MspwhFaults;
+
+build_faults();
+# of each function, the first three calls and the last, or all
+my $few = $ENV{MSPWH_FAULTS_ALL} ? 0 : 3;
+my $bodies = dir() . '/files/body';
+
+start_with_faults(kind_config());
+
+my @ways = (
+    ['calls fail, one at a time', errno => 5, mode => MODE_ONCE],
+    ['reads and writes are cut short, one at a time', mode => MODE_SHORT],
+    ['calls fail, and all that follow, as the disk is full', errno => 28, mode => MODE_FROM_THEN_ON,
+        skipped => 'unlink'],
+);
+sub judge {
+    my ($kind, $r) = @_;
+    my @wrong;
+    my $as_ever = $r->{status} == $kind->{status};
+    # 502 where nginx cannot read what it passes on
+    push @wrong, "answered $r->{status}" if !$as_ever and $r->{status} !~ /^(?:0|500|502|503)$/;
+    push @wrong, 'not passed' if $as_ever and $kind->{passes} and !$r->{got};
+    push @wrong, 'not spooled' if $r->{status} == 202 and !$r->{spooled};
+    push @wrong, 'spooled' if $r->{status} != 202 and $r->{spooled};
+    my @left = glob "$bodies/*";
+    push @wrong, 'a body is left' if @left and ($r->{site}{name} // '') ne 'unlink';
+    unlink @left;
+    return @wrong;
+}
+
+for my $kind (grep { $_->{name} =~ /in a file|spooled/ } kinds()) {
+    for (@ways) {
+        my ($how, @fault) = @$_;
+        my ($count, $tried, @found)
+            = sweep($kind, CLASS_FILES, sub { picked($_[0], $few) }, sub { judge($kind, @_) }, @fault);
+        none(\@found, "$kind->{name}: $tried of $count $how");
+    }
+}
+my %sites = map { $_->{name} => $_->{failed} } sites();
+ok($sites{$_}, "$_() has failed") for qw(open pread pwrite write fsync link rename close unlink);
+ok(stop(), 'nginx stops in time');
+
+done_testing();

@@ -1,0 +1,101 @@
+
+/*
+ * Makes calls fail, one at a time, in an nginx that this is preloaded into.
+ * t/lib/MspwhFaults.pm says which: by a file that both have open.
+ *
+ * "own" are the calls of ngx_http_mspwh_module.so: an executable's functions
+ * cannot be preloaded, so the addresses that the linker has put into the
+ * module's table are replaced.  "memory" are all of the process that allocate
+ * memory, "files" those on files under a directory.
+ */
+
+
+#ifndef _FAULTS_H_INCLUDED_
+#define _FAULTS_H_INCLUDED_
+
+
+#define _GNU_SOURCE
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+
+#define FAULTS_SITES  1024
+#define FAULTS_TRACE  32768
+
+enum { FAULTS_OFF = 0, FAULTS_OWN, FAULTS_MEMORY, FAULTS_FILES };
+
+enum { FAULTS_ONCE = 0, FAULTS_FROM_THEN_ON, FAULTS_SHORT };
+
+
+/* where a function is called: an offset in the module, or 0 */
+
+typedef struct {
+    uint64_t            offset;
+    uint32_t            calls;
+    uint32_t            failed;
+    char                name[48];
+} faults_site_t;
+
+
+typedef struct {
+    /* from the test */
+    uint32_t            class;
+    uint32_t            mode;
+    uint32_t            pid;                 /* 0 for any process */
+    int32_t             err;
+    uint64_t            target;              /* 0 to count only */
+    char                skipped[48];
+
+    /* to the test */
+    uint64_t            count;
+    uint64_t            failed;
+    uint64_t            site;                /* of the last that failed */
+    int64_t             blocks;              /* of memory, in use */
+    uint64_t            nsites;
+
+    faults_site_t       sites[FAULTS_SITES];
+
+    /* the site of each call, in order */
+    uint16_t            trace[FAULTS_TRACE];
+} faults_t;
+
+
+extern faults_t  *faults;
+
+/* what "files" are in */
+extern char       faults_directory[256];
+
+/* where the module is, once it is there */
+extern uintptr_t  faults_base;
+
+/* of this process */
+extern uint32_t   faults_pid;
+
+
+/*
+ * Counts a call of a class, and tells if it is to fail; then errno is set.
+ * "offset" is of where it is called in the module, or 0.
+ */
+int faults_fails(unsigned class, const char *name, uint64_t offset);
+
+/* replaces what the module calls */
+struct link_map;
+void faults_patch(struct link_map *map);
+
+
+/* the function that this one stands before */
+
+#define faults_next(name)                                                     \
+    static __typeof__(name) *next;                                            \
+                                                                              \
+    if (next == NULL) {                                                       \
+        next = (__typeof__(name) *) dlsym(RTLD_NEXT, #name);                  \
+    }
+
+
+#endif /* _FAULTS_H_INCLUDED_ */
