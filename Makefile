@@ -99,7 +99,8 @@ check-sources: $(CONFIGURED)
 	    -checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*' \
 	    $(SOURCES) -- \
 	    -std=gnu11 -I$(SRC) $(NGINX_INCS)
-	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps
+	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps \
+	    tools/nginx-source tools/build-nginx
 	perl -c bin/mspwh-redeliver
 	for t in t/*.t; do perl -It/lib -c $$t || exit 1; done
 	tools/status-page --check
