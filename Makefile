@@ -4,6 +4,8 @@
 # make stop       stop the demonstration's nginx
 # make test       install what is missing, build, run all tests
 # make integration  run t/ only, with what is built; NGINX=/path, TESTS="t/body.t ..."
+# make sanitize   install what is missing, run the tests under sanitizers;
+#                 LINK=static or LINK=dynamic for one of both
 # make bench      install what is missing, build, measure the module and its peers;
 #                 QUICK=1 takes two minutes, see bench/run for more
 # make fuzz       install what is missing, fuzz the core for SECONDS=60 in all
@@ -73,6 +75,12 @@ integration:
 	MSPWH_NGINX="$(NGINX)" MSPWH_MODULE="$(abspath $(MODULE))" \
 	    prove -It/lib $(TESTS)
 
+sanitize:
+	tools/install-deps test
+	tools/install-deps sanitize
+	tools/nginx-source build/nginx-source
+	LINK="$(LINK)" TESTS="$(TESTS)" tools/sanitize/run
+
 bench:
 	tools/install-deps bench
 	$(MAKE) all
@@ -100,7 +108,7 @@ check-sources: $(CONFIGURED)
 	    $(SOURCES) -- \
 	    -std=gnu11 -I$(SRC) $(NGINX_INCS)
 	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps \
-	    tools/nginx-source tools/build-nginx
+	    tools/nginx-source tools/build-nginx tools/sanitize/run
 	perl -c bin/mspwh-redeliver
 	for t in t/*.t; do perl -It/lib -c $$t || exit 1; done
 	tools/status-page --check
@@ -110,5 +118,5 @@ clean:
 
 FORCE:
 
-.PHONY: all install deps run stop test integration bench fuzz fuzz-coverage \
-        lint check-sources clean FORCE
+.PHONY: all install deps run stop test integration sanitize bench fuzz \
+        fuzz-coverage lint check-sources clean FORCE
