@@ -6,6 +6,7 @@
 # make integration  run t/ only, with what is built; NGINX=/path, TESTS="t/body.t ..."
 # make sanitize   install what is missing, run the tests under sanitizers;
 #                 LINK=static or LINK=dynamic for one of both
+# make valgrind   install what is missing, run some tests under valgrind
 # make bench      install what is missing, build, measure the module and its peers;
 #                 QUICK=1 takes two minutes, see bench/run for more
 # make fuzz       install what is missing, fuzz the core for SECONDS=60 in all
@@ -81,6 +82,12 @@ sanitize:
 	tools/nginx-source build/nginx-source
 	LINK="$(LINK)" TESTS="$(TESTS)" tools/sanitize/run
 
+valgrind:
+	tools/install-deps test
+	tools/install-deps valgrind
+	$(MAKE) all
+	NGINX="$(NGINX)" MODULE="$(abspath $(MODULE))" tools/sanitize/valgrind
+
 bench:
 	tools/install-deps bench
 	$(MAKE) all
@@ -108,7 +115,8 @@ check-sources: $(CONFIGURED)
 	    $(SOURCES) -- \
 	    -std=gnu11 -I$(SRC) $(NGINX_INCS)
 	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps \
-	    tools/nginx-source tools/build-nginx tools/sanitize/run
+	    tools/nginx-source tools/build-nginx tools/sanitize/run \
+	    tools/sanitize/valgrind
 	perl -c bin/mspwh-redeliver
 	for t in t/*.t; do perl -It/lib -c $$t || exit 1; done
 	tools/status-page --check
@@ -118,5 +126,5 @@ clean:
 
 FORCE:
 
-.PHONY: all install deps run stop test integration sanitize bench fuzz \
+.PHONY: all install deps run stop test integration sanitize valgrind bench fuzz \
         fuzz-coverage lint check-sources clean FORCE
