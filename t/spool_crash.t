@@ -44,8 +44,6 @@ sub events {
 }
 sub bytes { open my $fh, '<:raw', $_[0] or return ''; local $/; return scalar(<$fh>) // '' }
 
-sub alive { return bytes("/proc/$_[0]/stat") =~ /\) ([^ZX])/ }
-
 # Sends events until the connection breaks; a line for each 202, written at once.
 sub client {
     my ($round, $number) = @_;

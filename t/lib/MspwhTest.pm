@@ -20,11 +20,14 @@ our @EXPORT = qw(
     start start_http reload stop config_test write_file dir port url expand
     connection send_bytes send_slowly read_response at_eof
     request post sign signed records clear_records error_log log_matches
-    master_pid workers run tls_files nginx lacks needs all_needs listen_http2
-    VARS SECRET TIMEOUT
+    master_pid new_master alive workers run tls_files nginx lacks needs all_needs
+    listen_http2 VARS SECRET TIMEOUT
 );
 
 our $Workers = 2;
+
+# nginx goes into the background, as it must for an upgrade of its binary.
+our $Daemon = 0;
 
 # Connections of each worker; more than this need more open files, too.
 our $Connections = 256;
@@ -106,6 +109,7 @@ sub expand {
 sub write_conf {
     my ($name, $http) = @_;
     my $user = $> == 0 ? 'user root;' : '';
+    my $daemon = $Daemon ? 'on' : 'off';
     my $temp = join "\n    ", map { "${_}_temp_path $dir/$_;" }
         qw(client_body proxy fastcgi uwsgi scgi);
     my $files = $Connections > 256 ? 'worker_rlimit_nofile ' . 2 * $Connections . ';' : '';
@@ -117,7 +121,7 @@ sub write_conf {
 $user
 $env
 $load
-daemon off;
+daemon $daemon;
 worker_processes $Workers;
 $files
 pid $dir/nginx.pid;
@@ -173,7 +177,13 @@ sub start_http {
         open STDERR, '>', "$dir/stderr.log";
         exec $nginx, '-p', $dir, '-e', "$dir/error.log", '-c', $conf or _exit(127);
     }
+    if ($Daemon) {
+        waitpid $master, 0;
+        undef $master;
+        return 1 if !$? and new_master();
+    }
     for (1 .. 100 * $slow) {
+        last if !$master;
         my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => port());
         return 1 if $s;
         last if waitpid($master, WNOHANG) == $master and !($master = undef);
@@ -183,6 +193,19 @@ sub start_http {
 }
 
 sub master_pid { $master }
+
+# From now on the master is the one that has written its pid last.
+sub new_master {
+    for (1 .. 100) {
+        ($master) = slurp("$dir/nginx.pid") =~ /(\d+)/;
+        return $master if $master and alive($master);
+        sleep 0.02;
+    }
+    return undef $master;
+}
+
+# A process that nobody has waited for is no longer alive, either.
+sub alive { return slurp("/proc/$_[0]/stat") =~ /\) [^ZX]/ }
 
 sub workers { split ' ', slurp("/proc/$master/task/$master/children") }
 
@@ -205,7 +228,7 @@ sub stop {
     undef $master;
     kill QUIT => $pid;
     for (1 .. 160 * $slow) {
-        return 1 if waitpid($pid, WNOHANG) == $pid;
+        return 1 if $Daemon ? !alive($pid) : waitpid($pid, WNOHANG) == $pid;
         kill TERM => $pid if $_ == 100 * $slow;
         sleep 0.05;
     }
