@@ -11,6 +11,8 @@
 #                 QUICK=1 takes two minutes, see bench/run for more
 # make fuzz       install what is missing, fuzz the core for SECONDS=60 in all
 # make fuzz-coverage  tell which lines of the core the inputs found so far reach
+# make timing     install what is missing, measure whether the time of the signature
+#                 check tells anything
 # make lint       install what is missing, check the sources
 # make clean
 
@@ -101,6 +103,9 @@ fuzz-coverage:
 	tools/install-deps fuzz
 	$(MAKE) -C t/fuzz coverage
 
+timing: deps
+	$(MAKE) -C t/timing run
+
 lint:
 	tools/install-deps lint
 	$(MAKE) check-sources
@@ -127,4 +132,4 @@ clean:
 FORCE:
 
 .PHONY: all install deps run stop test integration sanitize valgrind bench fuzz \
-        fuzz-coverage lint check-sources clean FORCE
+        fuzz-coverage timing lint check-sources clean FORCE
