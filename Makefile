@@ -11,6 +11,8 @@
 #                 QUICK=1 takes two minutes, see bench/run for more
 # make fuzz       install what is missing, fuzz the core for SECONDS=60 in all
 # make fuzz-coverage  tell which lines of the core the inputs found so far reach
+# make soak       install what is missing, keep nginx at full load for SECONDS=1200 and see
+#                 if memory, descriptors and shared memory stay flat
 # make timing     install what is missing, measure whether the time of the signature
 #                 check tells anything
 # make lint       install what is missing, check the sources
@@ -103,6 +105,14 @@ fuzz-coverage:
 	tools/install-deps fuzz
 	$(MAKE) -C t/fuzz coverage
 
+soak: SECONDS = 1200
+soak: deps
+	$(MAKE) all
+	mkdir -p build/soak
+	$(CC) -O2 -o build/soak/load bench/load.c bench/upstream.c
+	SECONDS=$(SECONDS) MSPWH_NGINX="$(NGINX)" \
+	    MSPWH_MODULE="$(CURDIR)/$(MODULE)" t/soak/run
+
 timing: deps
 	$(MAKE) -C t/timing run
 
@@ -123,7 +133,7 @@ check-sources: $(CONFIGURED)
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/sanitize/valgrind
 	perl -c bin/mspwh-redeliver
-	for t in t/*.t; do perl -It/lib -c $$t || exit 1; done
+	for t in t/*.t t/soak/run t/soak/server; do perl -It/lib -c $$t || exit 1; done
 	tools/status-page --check
 
 clean:
@@ -132,4 +142,4 @@ clean:
 FORCE:
 
 .PHONY: all install deps run stop test integration sanitize valgrind bench fuzz \
-        fuzz-coverage timing lint check-sources clean FORCE
+        fuzz-coverage soak timing lint check-sources clean FORCE
