@@ -34,7 +34,7 @@ typedef struct {
  * million would take twenty steps, most of them to memory in no cache.
  */
 
-#define NGX_HTTP_MSPWH_DEDUP_TREES  8       /* for a page of the zone */
+#define NGX_HTTP_MSPWH_DEDUP_TREES  32      /* for a page of the zone */
 
 
 struct ngx_http_mspwh_dedup_sh_s {
