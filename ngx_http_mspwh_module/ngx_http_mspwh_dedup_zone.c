@@ -34,7 +34,7 @@ typedef struct {
  * million would take twenty steps, most of them to memory in no cache.
  */
 
-#define NGX_HTTP_MSPWH_DEDUP_TREES  32      /* for a page of the zone */
+#define NGX_HTTP_MSPWH_DEDUP_TREES  8       /* for a page of the zone */
 
 
 struct ngx_http_mspwh_dedup_sh_s {
@@ -427,7 +427,10 @@ ngx_http_mspwh_dedup_expire(ngx_http_mspwh_dedup_t *dedup, ngx_queue_t *queue)
 }
 
 
-/* the seconds that an entry is still to be kept */
+/*
+ * The seconds that an entry is still to be kept.  Its second had begun before
+ * it was made: a whole one more is what makes the limit a full one.
+ */
 
 static time_t
 ngx_http_mspwh_dedup_left(ngx_http_mspwh_dedup_t *dedup,
@@ -443,10 +446,10 @@ ngx_http_mspwh_dedup_left(ngx_http_mspwh_dedup_t *dedup,
 
         /* from a worker whose time is ahead, or from before a wrap-around */
 
-        return (age < -NGX_HTTP_MSPWH_DEDUP_SKEW) ? 0 : limit;
+        return (age < -NGX_HTTP_MSPWH_DEDUP_SKEW) ? 0 : limit + 1;
     }
 
-    return (age < limit) ? limit - age : 0;
+    return (age <= limit) ? limit + 1 - age : 0;
 }
 
 

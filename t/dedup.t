@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use Digest::SHA qw(hmac_sha256_hex);
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(clock_gettime sleep time CLOCK_MONOTONIC);
 use MspwhTest;
 use MspwhMetrics;
 
@@ -57,6 +57,7 @@ my $conf = <<"CONF";
 mspwh_dedup_zone zone=events:1m pending=2s;
 mspwh_dedup_zone zone=others:1m;
 mspwh_dedup_zone zone=short:1m  ttl=2s;
+mspwh_dedup_zone zone=tight:1m  pending=1s;
 log_format verdict2 '\$uri \$status \$mspwh_verdict';
 server {
     listen 127.0.0.1:%%PORT%%;
@@ -72,6 +73,7 @@ server {
     location /off { mspwh_dedup off; proxy_pass http://%%A%%; }
     location /others { mspwh_dedup zone=others; proxy_pass http://%%A%%; }
     location /short { mspwh_dedup zone=short; proxy_pass http://%%A%%; }
+    location /tight { mspwh_dedup zone=tight; proxy_pass http://%%A%%; }
     location /keys { mspwh_secret another; proxy_pass http://%%A%%; }
     location /list { mspwh_accept ticket.created; proxy_pass http://%%A%%; }
     location /monitor { mspwh monitor; proxy_pass http://%%A%%; }
@@ -218,12 +220,12 @@ sub when_seen { my $count = shift; for (1 .. 100) { return 1 if records() >= $co
     sleep 0.3;
     my $r = signed('/one', $body);
     is_deeply([@$r{qw(status)}, $r->{header}{'x-verdict'}], [409, 'in_flight'], 'a repeat of an event in flight: 409');
-    like($r->{header}{'retry-after'}, qr/^[12]$/, '... with Retry-After');
+    like($r->{header}{'retry-after'}, qr/^[23]$/, '... with Retry-After');
     like($r->{header}{'connection'} // '', qr/close/, '... on our own terms');
     my $size = length $body;
     is(scalar(log_matches("mspwh: in_flight: the same event is still being delivered, body $size bytes, client", $log)), 1, '... one log line');
     $r = signed('/page', $body);
-    is_deeply([$r->{status}, ($r->{header}{'retry-after'} // '') =~ /^[12]$/], [409, 1], 'error_page: the page is no way around it, one Retry-After');
+    is_deeply([$r->{status}, ($r->{header}{'retry-after'} // '') =~ /^[23]$/], [409, 1], 'error_page: the page is no way around it, one Retry-After');
     is_deeply(shown(signed('/monitor', $body)), [200, "backend A /monitor\n", 'in_flight'], 'monitor: it goes on');
     my @later;
     for (1 .. 3) {
@@ -233,6 +235,22 @@ sub when_seen { my $count = shift; for (1 .. 100) { return 1 if records() >= $co
     is_deeply(\@later, [409, 409, 409], 'longer than "pending", as long as the request takes');
     is(read_response($c)->{status}, 200, 'the first one is answered');
     is_deeply(shown(signed('/one', $body)), [@repeat], '... and has been delivered');
+    seen();
+}
+{
+    # at the end of a second of the clock that nginx has: it counts whole ones
+    my $body = event();
+    my $now = clock_gettime(CLOCK_MONOTONIC);
+    sleep 1.9 - ($now - int $now);
+    my $c = send_signed('/tight/wait/1.5', $body);
+    my %answers;
+    my $until = time + 1.2;
+    while (time < $until) {
+        sleep 0.05;
+        $answers{ signed('/tight', $body)->{status} }++;
+    }
+    is_deeply([keys %answers], [409], 'the shortest "pending" lasts until it is renewed');
+    is(read_response($c)->{status}, 200, '... the first one is answered');
     seen();
 }
 {
@@ -284,7 +302,7 @@ sub when_seen { my $count = shift; for (1 .. 100) { return 1 if records() >= $co
     is_deeply(shown(signed('/short', $body)), [@repeat], 'before "ttl" is over');
     my $kept = event();
     signed('/one', $kept);
-    sleep 3.1;
+    sleep 4.1;
     is(signed('/short', $body)->{header}{'x-verdict'}, 'verified', 'after it, the event is new');
     is_deeply(shown(signed('/one', $kept)), [@repeat], 'a zone has a "ttl" of its own');
     (my $longer = $conf) =~ s/ttl=2s/ttl=1h/;
