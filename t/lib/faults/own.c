@@ -41,6 +41,7 @@ faults_openssl(void)
     FAULTS_THREE(void *, ngx_array_create, void *, size_t, size_t, NULL)      \
     FAULTS_ONE(void *, ngx_alloc_chain_link, void *, NULL)                    \
     FAULTS_TWO(void *, ngx_create_temp_buf, void *, size_t, NULL)             \
+    FAULTS_TWO(void *, ngx_slab_alloc, void *, size_t, NULL)                  \
     FAULTS_TWO(void *, ngx_slab_calloc, void *, size_t, NULL)                 \
     FAULTS_TWO(void *, ngx_slab_alloc_locked, void *, size_t, NULL)           \
     FAULTS_FOUR(ssize_t, ngx_read_file, void *, void *, size_t, off_t, -1)    \
