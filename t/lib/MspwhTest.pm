@@ -115,7 +115,8 @@ sub write_conf {
     my $files = $Connections > 256 ? 'worker_rlimit_nofile ' . 2 * $Connections . ';' : '';
     my $load = $ENV{MSPWH_NO_MODULE} ? '' : load_module();
     my $shown = $ENV{MSPWH_NO_MODULE} ? '-' : '"$mspwh_verdict" "$mspwh_event_type"';
-    my $env = join '', map { "env $_;\n" } grep { defined $ENV{$_} } qw(ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
+    my $env = join '', map { "env $_;\n" } grep { defined $ENV{$_} }
+        qw(ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
     $http = join "\n", grep { !defined lacks(conf => $_) } split /\n/, $http;
     return write_file($name, expand(<<"CONF"));
 $user
@@ -313,7 +314,8 @@ sub lacks {
     }
     my @modules = $what eq 'module' ? $value : grep { $value =~ $optional{$_} } sort keys %optional;
     for my $name (@modules) {
-        my $there = $optional{$name} ? $arguments =~ /--with-$name(?=\s|$)/ : $arguments !~ /--without-$name(?=\s|$)/;
+        my $there = $optional{$name} ? $arguments =~ /--with-$name(?=\s|$)/
+            : $arguments !~ /--without-$name(?=\s|$)/;
         return "nginx was built without $name" if !$there;
     }
     return undef;
