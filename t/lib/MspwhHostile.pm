@@ -157,7 +157,10 @@ sub flat {
     my $after = at_rest();
     my ($files, $now) = ($after->{files}, $after->{rss});
     cmp_ok($files, '<=', $before->{files}, "$what: descriptors are back: $before->{files}, then $files");
-    cmp_ok($now - $rss, '<', 1024, "$what: memory is back: $rss kB, then $now kB");
+    SKIP: {
+        skip 'nginx runs in a tool that looks for leaks, and takes memory itself', 1 if $ENV{MSPWH_REPORTS};
+        cmp_ok($now - $rss, '<', 1024, "$what: memory is back: $rss kB, then $now kB");
+    }
 }
 
 # The workers are the same as before, and nothing but signed requests has gone on.
