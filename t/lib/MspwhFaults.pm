@@ -131,7 +131,7 @@ sub in_use {
         my $blocks = unpack 'q', sysread_at(HEAD + 24, 8);
         $same = $blocks == $last ? $same + 1 : 0;
         $last = $blocks;
-        last if defined $wanted ? $blocks == $wanted : $same == 3;
+        last if defined $wanted ? $blocks == $wanted || $same == 100 : $same == 3;
         sleep 0.0025;
     }
     return $last;
@@ -142,7 +142,7 @@ sub fds { opendir my $d, "/proc/$worker/fd" or return -1; return scalar grep { !
 sub quiet {
     my ($blocks, $fds) = @_;
     my $found = in_use($blocks);
-    for (1 .. 100) { last if fds() == $fds; sleep 0.01 }
+    for (1 .. 30) { last if fds() == $fds; sleep 0.01 }
     return ($found, fds());
 }
 
@@ -187,7 +187,8 @@ sub kinds {
         { name => 'unsigned, monitored', path => '/monitor', status => 200, sign => undef, monitor => 1 },
         { name => 'forged, monitored', path => '/monitor', status => 200, sign => 'another', monitor => 1 },
         { name => 'not accepted', path => '/accept', status => 204 },
-        { name => 'remembered', path => '/dedup', status => 200, again => 'none' },
+        { name => 'remembered', path => '/dedup', status => 200 },
+        { name => 'remembered and spooled', path => '/dedup/spool', status => 202, then => 200 },
         { name => 'duplicate', path => '/dedup', status => 200, first => 1 },
         { name => 'in flight', path => '/flight', status => 409, held => 1 },
         { name => 'spooled', path => '/spool', status => 202 },
@@ -244,6 +245,7 @@ server {
     location /monitor { mspwh monitor; $proxy }
     location /accept { mspwh on; mspwh_accept ticket.created ticket.response.*; $proxy }
     location /dedup { mspwh on; mspwh_dedup zone=events; $proxy }
+    location /dedup/spool { mspwh on; mspwh_dedup zone=events; mspwh_spool files/spool; }
     location /flight { mspwh on; mspwh_dedup zone=events; proxy_pass http://%%A%%/wait/3; }
     location /spool { mspwh on; mspwh_spool files/spool; }
     location /spool/file { mspwh on; client_body_buffer_size 1k; mspwh_spool files/spool; }
@@ -368,7 +370,10 @@ sub trial {
     push @wrong, 'passed' if $kind->{status} >= 400 and $r->{got} || $r->{spooled} || $r->{status} =~ /\A2/;
     push @wrong, "the backend got it $r->{got} times" if $r->{got} > 1;
     my $again = exchange($request);
-    push @wrong, "once more: $again->{status}" if $again->{status} != $kind->{status};
+    # what has been answered without a failure may be a duplicate now
+    my $then = $r->{status} =~ /\A2/ && $kind->{then} || $kind->{status};
+    push @wrong, "once more: $again->{status}"
+        if $again->{status} != $then and $r->{status} || $again->{status} != ($kind->{then} // 0);
     if ((workers())[0] != $worker) {
         push @wrong, 'another worker';
         watch((workers())[0]);
@@ -396,7 +401,7 @@ sub sweep {
             if $left != $blocks or $open != $fds;
         push @found, "$n" . ($r->{site} ? ", $r->{site}{name}" . where($r->{site}) : '') . ": $_" for @wrong;
         ($blocks, $fds) = ($left, $open);
-        last if @found > 20;
+        last if @found > 10;
     }
     return ($count, scalar @picked, @found);
 }
