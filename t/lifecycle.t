@@ -119,7 +119,7 @@ sub under_load {
 my (@killed, @anew);
 sub during { my ($list, $code) = @_; my $at = time; $code->(); push @$list, [$at - 0.05, time + 0.05] }
 sub wait_for { my $code = shift; for (1 .. 500) { return 1 if $code->(); sleep 0.02 } return 0 }
-sub pid_in { open my $fh, '<', dir() . "/$_[0]" or return 0; return <$fh> =~ /(\d+)/ ? $1 : 0 }
+sub pid_in { open my $fh, '<', dir() . "/$_[0]" or return 0; return (<$fh> // "") =~ /(\d+)/ ? $1 : 0 }
 sub size_of { return -s dir() . "/$_[0]" // 0 }
 
 # --- reload
