@@ -337,6 +337,25 @@ sub seen { [map { $_->{hash} } witnessed()] }
     alive_as('junk', @workers);
 }
 
+# --- forged, one behind the other
+
+{
+    my $forged = whole() =~ s/\Q$good/sign('x', $event)/er;
+    my $refused = 0;
+    flat('forged', 2, 2, sub {
+        for (1 .. 10) {
+            my $c = connection();
+            for (1 .. 10) {
+                send_bytes($c, $forged x 50);
+                $refused += grep { read_response($c)->{status} == 401 } 1 .. 50;
+            }
+        }
+    });
+    is($refused, 20_000, "$refused forged events on 40 connections are refused");
+    is_deeply(seen(), [], '... upstream has seen none');
+    alive_as('forged', @workers);
+}
+
 # --- requests with random changes: what goes on has been signed, whatever it was
 
 {
