@@ -10,6 +10,7 @@ use Http2 qw(:all);
 use MspwhHostile;
 use MspwhTest;
 
+all_needs(module => 'http_v2_module');
 $MspwhTest::Workers = 1;
 $MspwhTest::Connections = 1024;
 start_witness();
@@ -24,13 +25,13 @@ proxy_http_version 1.1;
 proxy_set_header Connection "";
 server { listen 127.0.0.1:%%PORT%%; location / { proxy_pass http://witness; } }
 server {
-    listen 127.0.0.1:%%PORT_h2%% http2 backlog=1024;
+    @{[listen_http2('h2', 'backlog=1024')]}
     location / { proxy_pass http://witness; }
     location /late { limit_req zone=late burst=5; proxy_pass http://witness; }
     location /pass { mspwh_malformed pass; proxy_pass http://witness; }
 }
 server {
-    listen 127.0.0.1:%%PORT_hasty%% http2;
+    @{[listen_http2('hasty')]}
     client_header_timeout 1s;
     client_body_timeout 1s;
     send_timeout 1s;
