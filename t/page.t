@@ -59,6 +59,12 @@ for (['light', $light], ['dark', $dark]) {
     }
 }
 
+if (!installed('chromium')) {
+    SKIP: { skip 'there is no chromium', 1 }
+    done_testing();
+    exit;
+}
+
 # --- what is seen ----------------------------------------------------------------
 
 sub event { qq({"eventType":"$_[0]","entityId":5,"TicketId":5,"AdditionalFields":[],"Details":"@{['d' x ($_[1] // 1)]}"}) }

@@ -21,7 +21,7 @@ our @EXPORT = qw(
     connection send_bytes send_slowly read_response at_eof
     request post sign signed records clear_records error_log log_matches
     master_pid new_master alive workers run tls_files nginx lacks needs all_needs
-    listen_http2 VARS SECRET TIMEOUT
+    listen_http2 installed VARS SECRET TIMEOUT
 );
 
 our $Workers = 2;
@@ -164,6 +164,8 @@ sub run {
     close $out;
     return ($? >> 8 || $? & 127 && 128 + ($? & 127), $text);
 }
+
+sub installed { my $command = shift; return scalar grep { -x "$_/$command" } split /:/, $ENV{PATH} }
 
 sub start {
     my $server = shift;
