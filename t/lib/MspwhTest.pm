@@ -21,7 +21,7 @@ our @EXPORT = qw(
     connection send_bytes send_slowly read_response at_eof
     request post sign signed records clear_records error_log log_matches
     master_pid new_master alive workers run tls_files nginx lacks needs all_needs
-    listen_http2 installed VARS SECRET TIMEOUT
+    listen_http2 has_module installed VARS SECRET TIMEOUT
 );
 
 our $Workers = 2;
@@ -113,7 +113,7 @@ sub write_conf {
     my $temp = join "\n    ", map { "${_}_temp_path $dir/$_;" }
         qw(client_body proxy fastcgi uwsgi scgi);
     my $files = $Connections > 256 ? 'worker_rlimit_nofile ' . 2 * $Connections . ';' : '';
-    my $load = $ENV{MSPWH_NO_MODULE} ? '' : load_module();
+    my $load = load_module();
     my $shown = $ENV{MSPWH_NO_MODULE} ? '-' : '"$mspwh_verdict" "$mspwh_event_type"';
     my $env = join '', map { "env $_;\n" } grep { defined $ENV{$_} }
         qw(ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
@@ -136,13 +136,20 @@ http {
     client_max_body_size 64m;
     client_body_buffer_size 16k;
     root $dir/html;
+    @{[$ENV{MSPWH_HTTP} // '']}
 $http
 }
 CONF
 }
 
-# Nothing where the module is linked into nginx.
-sub load_module { $module eq '' || is_static() ? '' : "load_module $module;" }
+# Nothing for this module where it is linked into nginx. MSPWH_LOAD may name others, "a.so b.so", in
+# nginx's own directory of modules; this one comes behind them, or where the word "mspwh" is.
+sub load_module {
+    my @names = split ' ', $ENV{MSPWH_LOAD} // '';
+    push @names, 'mspwh' if !grep { $_ eq 'mspwh' } @names;
+    @names = grep { $_ ne 'mspwh' } @names if $ENV{MSPWH_NO_MODULE} || $module eq '' || is_static();
+    return join "\n", map { 'load_module ' . ($_ eq 'mspwh' ? $module : modules_path() . "/$_") . ';' } @names;
+}
 
 sub config_test {
     my $conf = write_conf('test.conf', shift);
@@ -303,6 +310,14 @@ sub is_static {
             '-g', "pid $dir/static.pid; error_log $dir/static.log;"))[1] !~ /unknown directive "mspwh"/;
     };
 }
+
+sub modules_path {
+    ask_version();
+    return $arguments =~ /--modules-path=(\S+)/ ? $1 : '';
+}
+
+# Whether a module of others is installed.
+sub has_module { return -e modules_path() . "/$_[0]" }
 
 sub number { return sprintf '%03d' x 3, (split(/\./, $_[0]), 0, 0)[0 .. 2] }
 
