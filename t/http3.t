@@ -1,0 +1,131 @@
+# Deliveries over HTTP/3, sent by curl.
+
+use strict;
+use warnings;
+use Digest::SHA qw(sha256_hex);
+use Test::More;
+use Time::HiRes qw(sleep time);
+use MspwhTest;
+use MspwhMetrics;
+
+all_needs(module => 'http_v3_module');
+plan skip_all => 'curl without HTTP/3' if (run('curl', '--version'))[1] !~ /\bHTTP3\b/;
+
+my ($cert, $key) = tls_files();
+my $name = 'X-Webhook-Signature';
+
+# reuseport: the packets of a connection go to one worker
+start_http(<<"CONF");
+mspwh_dedup_zone zone=events:1m;
+server {
+    listen 127.0.0.1:%%PORT%%;
+    listen 127.0.0.1:%%PORT_quic%% quic reuseport;
+    ssl_certificate $cert;
+    ssl_certificate_key $key;
+    @{[VARS]}
+    mspwh on;
+    mspwh_secret "%%SECRET%%";
+    location / { proxy_pass http://%%A%%; }
+    location /small { client_max_body_size 1m; proxy_pass http://%%A%%; }
+    location /memory { client_body_buffer_size 64m; proxy_pass http://%%A%%; }
+    location /unbuffered { proxy_request_buffering off; proxy_pass http://%%A%%; }
+    location /dedup { mspwh_dedup zone=events; proxy_pass http://%%A%%; }
+    location /spool { mspwh_spool spool; }
+    location /other { mspwh_secret other; proxy_pass http://%%A%%; }
+    location /redirected { try_files /none /other/x; }
+    location /monitor { mspwh monitor; proxy_pass http://%%A%%; }
+    location = /status { mspwh_status; }
+}
+CONF
+
+sub event { return '{"eventType":"Ticket created","entityId":17,"Details":"' . 'x' x $_[0] . '","AdditionalFields":[]}' }
+sub signature { my ($body, $secret) = @_; return ('-H', "$name: " . sign($secret // SECRET, $body)) }
+sub arguments {
+    my ($path, $file, @options) = @_;
+    return ('-sk', '--http3-only', '-m', 30, '-o', '/dev/null', '-H', 'Expect:', '-H', 'Content-Type: application/json',
+        '--data-binary', "\@$file", '-w', '%{http_version} %{http_code} %header{x-verdict} %header{x-eid}\n', @options,
+        'https://127.0.0.1:' . port('quic') . $path);
+}
+
+# What curl saw, and what the backend has had meanwhile.
+sub deliver {
+    my ($path, $body, @options) = @_;
+    my (undef, $text) = run('curl', arguments($path, write_file('body', $body), @options));
+    my @had = map { "$_->{method} $_->{sha256}" } records();
+    clear_records();
+    return [map({ s/ +$//r } split /\n/, $text), @had];
+}
+sub had { return 'POST ' . sha256_hex($_[0]) }
+
+# --- verdicts --------------------------------------------------------------------
+
+for my $path (qw(/ /memory /unbuffered)) {
+    for my $size (0, 1, 16384, 65535, 1_000_000, 20 << 20) {
+        my $body = event($size);
+        my $what = "$path, " . length($body) . ' bytes';
+        is_deeply(deliver($path, $body, signature($body)), ['3 200 verified 17', had($body)], "$what: verified, and passed on whole");
+    }
+    my $body = event(200_000);
+    (my $changed = $body) =~ s/x/y/;
+    is_deeply(deliver($path, $changed, signature($body)), ['3 401 bad_signature'], "$path: a changed byte is found");
+}
+
+my $body = event(300);
+is_deeply(deliver('/', $body), ['3 401 no_signature'], 'no signature');
+is_deeply(deliver('/', $body, '-w', '%header{www-authenticate}\n'), ['HMAC-SHA256 realm="webhook"'], '... the answer tells what is wanted');
+is_deeply(deliver('/', $body, '-H', "$name: x"), ['3 401 malformed_signature'], 'a signature that is none');
+is_deeply(deliver('/', $body, signature($body), signature($body)), ['3 401 malformed_signature'], 'two of them');
+is_deeply(deliver('/', $body, signature($body, 'other')), ['3 401 bad_signature'], 'another secret');
+is_deeply(deliver('/', '{}', signature('{}')), ['3 400 malformed_payload'], 'no event');
+is_deeply(deliver('/', '', signature('')), ['3 400 malformed_payload'], 'no body');
+is_deeply(deliver('/redirected', $body, signature($body)), ['3 401 bad_signature'], 'redirected to a location with another secret');
+is_deeply(deliver('/monitor', $body), ['3 200 no_signature 17', had($body)], 'monitor lets it through');
+is_deeply(deliver('/small', event(2_000_000), signature($body)), ['3 413'], 'too large');
+
+# --- ways to send it --------------------------------------------------------------
+
+is_deeply(deliver('/', $body, signature($body), '-H', 'Content-Length:'), ['3 200 verified 17', had($body)], 'no length is announced');
+is_deeply(deliver('/', $body, '-H', lc($name) . ': ' . sign(SECRET, $body)), ['3 200 verified 17', had($body)], 'the name of the header in small letters');
+{
+    my $file = write_file('body', $body);
+    my @three = map { ('--next', arguments('/', $file, signature($body, $_))) } SECRET, 'other', SECRET;
+    shift @three;
+    my (undef, $text) = run('curl', @three);
+    $text =~ s/ +$//mg;
+    is($text, "3 200 verified 17\n3 401 bad_signature\n3 200 verified 17\n", 'three on one connection');
+    is(scalar(records()), 2, '... two go on');
+    clear_records();
+}
+
+is_deeply(deliver('/dedup', $body, signature($body)), ['3 200 verified 17', had($body)], 'mspwh_dedup: the first');
+is_deeply(deliver('/dedup', $body, signature($body)), ['3 200 duplicate 17'], '... and its repeat');
+my $large = event(2_000_000);
+is_deeply(deliver('/spool', $large, signature($large)), ['3 202 verified 17'], 'mspwh_spool');
+is_deeply([map { -s } grep { !/\.headers$/ } glob dir() . '/spool/*'], [length $large], '... it is there');
+
+# --- before the body, and without all of it ------------------------------------------
+
+$large = event(20 << 20);
+my $start = time;
+is_deeply(deliver('/', $large, '--limit-rate', '2M'), ['3 401 no_signature'], 'no signature: refused while the body is being sent');
+cmp_ok(time - $start, '<', 5, '... and not after it');
+
+sub gone { return metrics()->{'mspwh_requests_without_verdict_total{cause="client"}'} }
+my $before = gone();
+for my $path ('/', '/monitor') {
+    is_deeply(deliver($path, $large, signature($large), '--limit-rate', '2M', '-m', 1), ['0 000'], "$path: gone before the end of the body");
+}
+for (1 .. 100) { last if gone() == $before + 2; sleep 0.1 }
+is(gone() - $before, 2, '... both are counted');
+is(scalar(records()), 0, '... and nothing is passed on');
+
+# a connection does not outlive the worker it is with
+my %old = map { $_ => 1 } workers();
+ok(reload(), 'reload');
+for (1 .. 200) { last if !grep { $old{$_} } workers(); sleep 0.05 }
+is_deeply(deliver('/', $body, signature($body)), ['3 200 verified 17', had($body)], '... deliveries go on');
+
+ok(stop(), 'nginx stops in time');
+unlike(error_log(), qr/\[(?:alert|crit|emerg)\]/, 'nothing alarming in the log');
+
+done_testing();
