@@ -142,6 +142,14 @@ ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (r->request_body != NULL && r->request_body->rest > 0) {
+
+        /* another module has failed to read it all */
+
+        ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
+        return NGX_OK;
+    }
+
     rc = ngx_http_mspwh_feed_buffered(r, ctx);
 
     if (rc == NGX_AGAIN) {

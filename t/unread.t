@@ -17,6 +17,7 @@ start(<<'CONF');
     location /shown { mspwh on; proxy_pass http://%%B%%; }
     location /others { mspwh on; error_page 400 413 500 = /their; proxy_pass http://%%A%%; }
     location /their { mspwh on; mspwh_secret other; mspwh_secret "%%SECRET%%"; proxy_pass http://%%B%%; }
+    location /unchecked { error_page 400 413 = /shown; proxy_pass http://%%A%%; }
     location /watched { mspwh monitor; error_page 500 = /watch; proxy_pass http://%%A%%; }
     location /watch { mspwh monitor; proxy_pass http://%%B%%; }
 CONF
@@ -24,17 +25,26 @@ CONF
 my $n = 0;
 sub event { return '{"eventType":"ticket.created","entityId":' . ++$n . ',"Details":"' . 'x' x $_[0] . '"}' }
 
-for my $path (qw(/same /others)) {
+for my $path (qw(/same /others /unchecked)) {
     my $body = event(10);
     my $c = connection();
     # all of a signed event, and something behind it
     my $head = "POST $path HTTP/1.1\r\nHost: x\r\n$name: " . sign(SECRET, $body) . "\r\nTransfer-Encoding: chunked\r\n";
     send_bytes($c, sprintf "%s\r\n%x\r\n%s\r\n?\r\n", $head, length $body, $body);
     is(read_response($c)->{status}, 401, "$path: a chunk is broken: 401");
+    for my $next ('?', sprintf "%x\r\n%s", 200_000, 'x' x 200_000) {
+        $c = connection();
+        send_bytes($c, sprintf "%s\r\n%x\r\n%s\r\n", $head, length $body, $body);
+        select undef, undef, undef, 0.05;
+        send_bytes($c, "$next\r\n");
+        is(read_response($c)->{status}, 401, "$path: ... later, or all is too large: 401");
+    }
     $body = event(200_000);
     is(request(path => $path, body => $body, chunked => 50_000, headers => [$name => sign(SECRET, $body)])->{status}, 401,
         "$path: it is too large: 401");
 }
+
+is(scalar(grep { $_->{backend} eq 'B' } records()), 0, 'nothing has reached a backend by way of an error_page');
 
 is(signed('/same', event(50_000))->{status}, 200, 'a body in a file');
 clear_records();
