@@ -37,7 +37,7 @@ sub objection {
     return 'request line' if $line !~ m{\A[A-Z_-]+ /[^\x00-\x20\x7f]* HTTP/1\.1\z};
     my %value;
     for (@fields) {
-        my ($name, $value) = /\A([!#\$%&'*+.^_`|~0-9A-Za-z-]+): ([^\x00-\x08\x0a-\x1f\x7f]*)\z/ or return 'field';
+        my ($name, $value) = /\A([!#\$%&'*+.^_`|~0-9A-Za-z-]+): ([^\x00\x0a\x0d]*)\z/ or return 'field';
         push @{ $value{ lc $name } }, $value;
     }
     return 'Transfer-Encoding' if $value{'transfer-encoding'};
