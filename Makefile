@@ -7,6 +7,12 @@
 # make sanitize   install what is missing, run the tests under sanitizers;
 #                 LINK=static or LINK=dynamic for one of both
 # make valgrind   install what is missing, run some tests under valgrind
+# make matrix     install what is missing, build and run the tests in Debian 12, 13 and
+#                 testing; see tools/matrix
+# make cross      install what is missing, run the core's tests on a big-endian and on
+#                 32-bit machines; see tools/cross
+# make beside     install what is missing, run t/ with the modules of others loaded;
+#                 see tools/beside
 # make bench      install what is missing, build, measure the module and its peers;
 #                 QUICK=1 takes two minutes, see bench/run for more
 # make fuzz       install what is missing, fuzz the core for SECONDS=60 in all
@@ -92,6 +98,20 @@ valgrind:
 	$(MAKE) all
 	NGINX="$(NGINX)" MODULE="$(abspath $(MODULE))" tools/sanitize/valgrind
 
+matrix:
+	tools/install-deps matrix
+	tools/matrix
+
+cross:
+	tools/install-deps cross
+	tools/cross
+
+beside:
+	tools/install-deps test
+	tools/install-deps beside
+	$(MAKE) all
+	NGINX="$(NGINX)" MODULE="$(abspath $(MODULE))" tools/beside
+
 bench:
 	tools/install-deps bench
 	$(MAKE) all
@@ -131,6 +151,7 @@ check-sources: $(CONFIGURED)
 	    -std=gnu11 -I$(SRC) $(NGINX_INCS)
 	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps \
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
+	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
 	    tools/sanitize/valgrind
 	perl -c bin/mspwh-redeliver
 	for t in t/*.t t/soak/run t/soak/server; do perl -It/lib -c $$t || exit 1; done
@@ -141,5 +162,5 @@ clean:
 
 FORCE:
 
-.PHONY: all install deps run stop test integration sanitize valgrind bench fuzz \
-        fuzz-coverage soak timing lint check-sources clean FORCE
+.PHONY: all install deps run stop test integration sanitize valgrind matrix cross beside bench \
+        fuzz fuzz-coverage soak timing lint check-sources clean FORCE

@@ -140,7 +140,10 @@ for my $path ('/', '/memory') {
     is(read_response($c)->{status}, 100, 'Expect: 100 Continue');
     send_bytes($c, substr $bytes, $at);
     arrived(read_response($c), $body, 'Expect');
-    $c = connection();
+}
+SKIP: {
+    needs(reading => 1);
+    my $c = connection();
     send_bytes($c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30000\r\nExpect: 100-continue\r\n\r\n");
     is(read_response($c)->{status}, 401, 'Expect: 401 instead of 100 without a signature');
 }

@@ -113,7 +113,8 @@ my $bytes = length $altered;
 ok(scalar(log_matches(qr/bad_signature.*\b$bytes\b/)), 'log line has the size of the body');
 is(post('/', $body, lc $name => "  $good  ")->{status}, 200, 'header name without case, blanks around');
 
-for (['no signature'], ['malformed', "$name: abc\r\n"]) {
+SKIP: for (['no signature'], ['malformed', "$name: abc\r\n"]) {
+    needs(reading => 1);
     my ($what, $header) = @$_;
     my $c = connection();
     my $began = time;

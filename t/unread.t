@@ -6,6 +6,8 @@ use warnings;
 use Test::More;
 use MspwhTest;
 
+all_needs(reading => 1);
+
 my $name = 'X-Webhook-Signature';
 
 start(<<'CONF');

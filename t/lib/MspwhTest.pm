@@ -322,9 +322,11 @@ sub has_module { return -e modules_path() . "/$_[0]" }
 sub number { return sprintf '%03d' x 3, (split(/\./, $_[0]), 0, 0)[0 .. 2] }
 
 # Why the nginx under test cannot do something, or undef: lacks(version => '1.25.1'),
+# lacks(reading => 1), where another module has read all bodies before (see tools/beside),
 # lacks(module => 'http_v2_module'), lacks(conf => $text), which has directives of such modules.
 sub lacks {
     my ($what, $value) = @_;
+    return $ENV{MSPWH_READ_BEFORE} ? 'another module reads the bodies' : undef if $what eq 'reading';
     ask_version();
     if ($what eq 'version') {
         return number($version) lt number($value) ? "needs nginx $value, this is $version" : undef;
