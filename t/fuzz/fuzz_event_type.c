@@ -112,7 +112,7 @@ fuzz_type(const char *type)
 static void
 fuzz_pattern(const char *pattern)
 {
-    int          rc, is_short;
+    int          rc, is_short, is_spelling;
     const char  *meant, *other;
 
     rc = mspwh_event_type_pattern(pattern, &meant);
@@ -123,7 +123,12 @@ fuzz_pattern(const char *pattern)
                 || strcmp(pattern, "response.*") == 0
                 || strcmp(pattern, "attachment.*") == 0);
 
-    fuzz_check((rc == 0) == (!is_short && fuzz_names_a_type(pattern)),
+    /* nor is ticket%deleted, which no UTF-8 gives, of the byte 0xde */
+
+    is_spelling = (meant != NULL && strchr(pattern, '%') != NULL);
+
+    fuzz_check((rc == 0) == (!is_short && !is_spelling
+                             && fuzz_names_a_type(pattern)),
                "%d for %s", rc, pattern);
 
     if (meant != NULL) {
