@@ -32,7 +32,7 @@ for my $page (pages()) {
     for my $link ($prose =~ /\]\(([^)\s]+)\)/g) {
         next if $link =~ /^https?:/;
         my ($file, $anchor) = $link =~ /^([^#]*)(?:#(.*))?$/;
-        my $target = $file eq '' ? $page : $page =~ m{^docs/} ? "docs/$file" : $file;
+        my $target = $file eq '' ? $page : ($page =~ m{^(.*/)} ? $1 : '') . $file;
         1 while $target =~ s{[^/]+/\.\./}{};
         my $there = eval { page_text($target) };
         ok(defined $there, "$page: $link leads to a file") or next;

@@ -30,7 +30,7 @@ our @EXPORT = qw(pages page_text blocks recipe level whole http_part ready secre
 
 my $repo = abs_path(dirname(__FILE__) . '/../..');
 
-sub pages { map { substr $_, 1 + length $repo } "$repo/README.md", sort glob "$repo/docs/*.md" }
+sub pages { map { substr $_, 1 + length $repo } "$repo/README.md", sort glob "$repo/docs/*.md $repo/docs/*/*.md" }
 
 sub page_text {
     open my $fh, '<', "$repo/$_[0]" or die "$_[0]: $!";

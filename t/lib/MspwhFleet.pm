@@ -27,20 +27,21 @@ my (%pid, %port);
 sub instance_file { my ($name, $file) = @_; return dir() . "/$name/$file" }
 sub instance_log { MspwhTest::slurp(instance_file($_[0], 'logs/error.log')) }
 
-# Writes the configuration, with absolute paths led into the directory. $port is
-# one that the instance listens at.
+# Writes the configuration, with absolute paths led into the directory, and what it
+# does not say itself of processes and files. $port is one that the instance listens at.
 sub define_instance {
     my ($name, $conf, $port) = @_;
     my $dir = instance_file($name, '');
-    my $user = $> == 0 ? 'user root;' : '';
-    my $temp = join ' ', map { "${_}_temp_path $dir$_;" } qw(client_body proxy fastcgi uwsgi scgi);
-    my $main = "$user\ndaemon off;\npid ${dir}nginx.pid;";
+    my $main = join "\n", 'daemon off;', $conf =~ /^user\s/m || $> != 0 ? () : 'user root;',
+        $conf =~ /^pid\s/m ? () : "pid ${dir}nginx.pid;";
+    my $http = join "\n", $conf =~ /^\s*access_log\s/m ? () : 'access_log off;',
+        map { "${_}_temp_path $dir$_;" } grep { $conf !~ /^\s*${_}_temp_path/m } qw(client_body proxy fastcgi uwsgi scgi);
     for ($conf) {
         s{load_module\s+modules/ngx_http_mspwh_module\.so;}{MspwhTest::load_module()}e;
-        s{ /var/}{ ${dir}var/}g;
-        s{^http \{\n}{$main\nhttp \{\n$temp\naccess_log off;\n}m or die "$name: no http";
+        s{(?<= )/(?=(?:etc|run|tmp|var)/)}{$dir}g;
+        s{^http \{\n}{$main\nhttp \{\n$http\n}m or die "$name: no http";
     }
-    make_path("${dir}logs", "${dir}var/spool");
+    make_path("${dir}logs", map { "$dir$_" } qw(etc run tmp var/spool var/log/nginx));
     write_file("${dir}nginx.conf", $conf);
     $port{$name} = $port;
 }
@@ -51,7 +52,8 @@ sub start_instance {
     my $pid = fork // die "fork: $!";
     if (!$pid) {
         setpgrp;
-        open STDERR, '>', "${dir}stderr.log";
+        open STDOUT, '>>', "${dir}stdout.log";
+        open STDERR, '>>', "${dir}stderr.log";
         exec $nginx, '-p', $dir, '-e', 'logs/error.log', '-c', "${dir}nginx.conf" or _exit(127);
     }
     $pid{$name} = $pid;
