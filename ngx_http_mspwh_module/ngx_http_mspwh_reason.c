@@ -3,6 +3,7 @@
 
 
 static const char *ngx_http_mspwh_reason_text(ngx_http_mspwh_reason_e reason);
+static ngx_uint_t ngx_http_mspwh_is_encoded(ngx_http_request_t *r);
 
 
 /* those of JSON and of the event, with no text, are in the core's words */
@@ -128,7 +129,33 @@ ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     }
 
     ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                  "mspwh: %V: %s%s, body %O bytes, %ui secret(s)%s",
+                  "mspwh: %V: %s%s, body %O bytes%s, %ui secret(s)%s",
                   verdict, text, at, ctx->size,
+                  ngx_http_mspwh_is_encoded(r) ? " with Content-Encoding" : "",
                   ctx->keys ? ctx->keys->nelts : 0, suffix);
+}
+
+
+/* MSP Manager compresses nothing: something on the way has changed the body */
+
+static ngx_uint_t
+ngx_http_mspwh_is_encoded(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_mspwh_is_field(&h[i], (u_char *) "Content-Encoding",
+                                        sizeof("Content-Encoding") - 1))
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
