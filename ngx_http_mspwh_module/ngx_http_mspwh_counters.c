@@ -280,9 +280,17 @@ static void
 ngx_http_mspwh_count_cause(ngx_http_mspwh_counters_t *counters,
     ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 {
-    ngx_uint_t  cause;
+    ngx_uint_t  cause, status;
 
-    switch (ngx_http_mspwh_final_status(r)) {
+    status = ngx_http_mspwh_final_status(r);
+
+    /* the end of an HTTP/3 connection leaves its requests without a status */
+
+    if (status == 0 && r->connection->read->error) {
+        status = NGX_HTTP_CLIENT_CLOSED_REQUEST;
+    }
+
+    switch (status) {
 
     case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
         cause = NGX_HTTP_MSPWH_CAUSE_TOO_LARGE;

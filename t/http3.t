@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use Digest::SHA qw(sha256_hex);
+use POSIX qw(_exit);
 use Test::More;
 use Time::HiRes qw(sleep time);
 use MspwhTest;
@@ -15,7 +16,7 @@ my ($cert, $key) = tls_files();
 my $name = 'X-Webhook-Signature';
 
 # reuseport: the packets of a connection go to one worker
-start_http(<<"CONF");
+my $http = <<"CONF";
 mspwh_dedup_zone zone=events:1m;
 server {
     listen 127.0.0.1:%%PORT%%;
@@ -37,6 +38,7 @@ server {
     location = /status { mspwh_status; }
 }
 CONF
+start_http($http);
 
 sub event { return '{"eventType":"Ticket created","entityId":17,"Details":"' . 'x' x $_[0] . '","AdditionalFields":[]}' }
 sub signature { my ($body, $secret) = @_; return ('-H', "$name: " . sign($secret // SECRET, $body)) }
@@ -117,6 +119,24 @@ for my $path ('/', '/monitor') {
 }
 for (1 .. 100) { last if gone() == $before + 2; sleep 0.1 }
 is(gone() - $before, 2, '... both are counted');
+is(scalar(records()), 0, '... and nothing is passed on');
+
+# it says nothing more: the connection ends when it has been silent for as long as an idle one may be
+ok(reload("keepalive_timeout 1s;\n$http"), 'reload');
+$before = gone();
+for my $path ('/', '/monitor') {
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        open STDOUT, '>', '/dev/null';
+        exec 'curl', arguments($path, write_file('body', $large), signature($large), '--limit-rate', '2M') or _exit(127);
+    }
+    sleep 1;
+    kill KILL => $pid;
+    waitpid $pid, 0;
+    is($? & 127, 9, "$path: killed before the end of the body");
+}
+for (1 .. 100) { last if gone() == $before + 2; sleep 0.1 }
+is(gone() - $before, 2, '... both are counted, and as what they are');
 is(scalar(records()), 0, '... and nothing is passed on');
 
 # a connection does not outlive the worker it is with

@@ -180,13 +180,19 @@ counted('monitored, unsigned', sub { post('/monitor', $created) }, rejected('no_
 counted('monitored, gone before the end of the body', sub { abort_one('/monitor') }, none('client'));
 counted('mspwh off', sub { signed('/off', $created) }, requests => 0);
 
-sub abort_one {
+{
+    my $c = half_of_one();
+    counted('cut off by worker_shutdown_timeout: not the client\'s doing', sub { reload() }, none('error'));
+    ok(at_eof($c), '... while the client is still there');
+}
+
+sub half_of_one {
     my $path = shift // '/200';
     my $c = connection();
     send_bytes($c, substr request_bytes(path => $path, body => 'x' x 1000, headers => [SIGNATURE, sign(SECRET, 'x')]), 0, -500);
-    close $c->{socket};
-    return 0;
+    return $c;
 }
+sub abort_one { my $c = half_of_one(@_); close $c->{socket}; return 0 }
 
 # --- ten thousand, over four workers and two reloads ---------------------------
 
