@@ -7,7 +7,7 @@ use Test::More;
 use MspwhTest;
 use MspwhFaults;
 
-build_faults();
+build_faults(CLASS_FILES);
 # where another module could not read a body, what there is of it is not signed
 my $errors = defined lacks(reading => 1) ? qr/^(?:0|401|500|502|503)$/ : qr/^(?:0|500|502|503)$/;
 # of each function, the first three calls and the last, or all

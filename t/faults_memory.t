@@ -7,7 +7,7 @@ use Test::More;
 use MspwhTest;
 use MspwhFaults;
 
-build_faults();
+build_faults(CLASS_MEMORY);
 # so many moments of a kind, evenly spread, or all
 my $few = $ENV{MSPWH_FAULTS_ALL} ? 0 : 10;
 

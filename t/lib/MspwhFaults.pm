@@ -29,17 +29,18 @@ use constant { SITES => 1024, TRACE => 32768, HEAD => 24 + 48, SITE => 64 };
 use constant SIZE => HEAD + 40 + SITES * SITE + TRACE * 2;
 
 my $repo = abs_path(dirname(__FILE__) . '/../..');
-our $Module = $ENV{MSPWH_MODULE} || "$repo/build/ngx_http_mspwh_module.so";
+our $Module = $ENV{MSPWH_MODULE} // "$repo/build/ngx_http_mspwh_module.so";
 our $Name = 'X-Webhook-Signature';
 
 my ($control, $worker);
 
-# Skips the test where nothing can be preloaded, or there is no module's file.
+# Skips the test where the module is no file of its own, or what is to fail cannot be preloaded.
 sub build_faults {
-    my $nginx = $ENV{MSPWH_NGINX} || '/usr/sbin/nginx';
-    plan skip_all => 'the module is no file of its own' if $ENV{MSPWH_NO_MODULE} or !-e $Module;
-    open(my $fh, '<:raw', $nginx) or BAIL_OUT("$nginx: $!");
-    { local $/; plan skip_all => 'this nginx has a memory allocator of its own' if <$fh> =~ /__asan_init/ }
+    my $class = shift;
+    plan skip_all => 'the module is no file of its own'
+        if $ENV{MSPWH_NO_MODULE} or !-e $Module or MspwhTest::is_static();
+    plan skip_all => 'this nginx has a memory allocator of its own'
+        if $class == CLASS_MEMORY and bytes(nginx()) =~ /__asan_init/;
     my @sources = glob "$repo/t/lib/faults/*.c";
     my ($rc, $text) = run(qw(gcc -O1 -Wall -Wextra -shared -fPIC -o), dir() . '/faults.so', @sources);
     BAIL_OUT("t/lib/faults: $text") if $rc;
