@@ -410,7 +410,8 @@ sub slow_log { my @l = split /\n/, content($slow_log); return @l }
     my @at = map { $_->[0] } grep { $_->[1] == 502 and $_->[4] eq 31 } tries();
     my @gap = map { $at[$_ + 1] - $at[$_] } 0 .. 4;
     my @least = (0.2, 0.4, 0.8, 0.8, 0.8);
-    is(scalar(grep { $gap[$_] < $least[$_] - 0.01 or $gap[$_] > 1.2 * $least[$_] + 0.8 } 0 .. 4), 0,
+    # the last would be 3.2 without --retry-max; a busy machine adds to each
+    is(scalar(grep { $gap[$_] < $least[$_] - 0.01 or $gap[$_] > 2.5 } 0 .. 4), 0,
         '... later and later, up to --retry-max')
         or diag "@gap";
     clear_records();

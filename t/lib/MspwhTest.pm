@@ -42,7 +42,7 @@ my $slow = $ENV{MSPWH_SLOW} || 1;
 our $Alarms = qr/exited on signal|\[alert\]|\[emerg\]/;
 
 use constant SECRET  => 'correct horse battery staple';
-use constant TIMEOUT => 10 * ($ENV{MSPWH_SLOW} || 1);
+use constant TIMEOUT => 10 * ($ENV{MSPWH_SLOW} || ($ENV{MSPWH_REPORTS} ? 3 : 1));
 
 # Response headers that show every variable of the module.
 use constant VARS => join '', map { "add_header X-$_->[0] \$mspwh_$_->[1] always;\n" }
