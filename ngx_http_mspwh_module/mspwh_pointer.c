@@ -13,6 +13,9 @@ typedef struct {
 } mspwh_pointer_walk_t;
 
 
+static size_t mspwh_pointer_count(const char *text, size_t length);
+static void mspwh_pointer_split(mspwh_pointer_t *pointer, const char *text,
+    const char *end);
 static char *mspwh_pointer_unescape(char *dst, const char *token,
     const char *end);
 static size_t mspwh_pointer_index(const char *name, size_t length);
@@ -24,34 +27,16 @@ int
 mspwh_pointer_parse(const char *text, size_t length,
     mspwh_pointer_t **pointer)
 {
-    char                   *name, *last;
-    size_t                  i, n;
-    const char             *p, *next, *end;
-    mspwh_pointer_t        *ptr;
-    mspwh_pointer_token_t  *token;
+    size_t            n;
+    mspwh_pointer_t  *ptr;
 
     *pointer = NULL;
-    end = text + length;
 
-    if (length == 0 || text[0] != '/') {
-        return -1;
-    }
+    n = mspwh_pointer_count(text, length);
 
-    n = 0;
-
-    for (i = 0; i < length; i++) {
-        if (text[i] == '/') {
-            n++;
-        }
-
-        if (text[i] == '~'
-            && (i + 1 == length || (text[i + 1] != '0' && text[i + 1] != '1')))
-        {
-            return -1;
-        }
-    }
-
-    if (n > MSPWH_POINTER_TOKENS) {
+    if (n == 0 || n > MSPWH_POINTER_TOKENS
+        || !mspwh_scanner_is_utf8(text, length))
+    {
         return -1;
     }
 
@@ -64,8 +49,53 @@ mspwh_pointer_parse(const char *text, size_t length,
     }
 
     ptr->ntokens = (unsigned) n;
-    name = (char *) &ptr->tokens[n];
-    token = ptr->tokens;
+    mspwh_pointer_split(ptr, text, text + length);
+
+    *pointer = ptr;
+
+    return 0;
+}
+
+
+/* the number of tokens, or 0 where the text is no pointer, or empty */
+
+static size_t
+mspwh_pointer_count(const char *text, size_t length)
+{
+    size_t  i, n;
+
+    if (length == 0 || text[0] != '/') {
+        return 0;
+    }
+
+    n = 0;
+
+    for (i = 0; i < length; i++) {
+        if (text[i] == '/') {
+            n++;
+        }
+
+        if (text[i] == '~'
+            && (i + 1 == length || (text[i + 1] != '0' && text[i + 1] != '1')))
+        {
+            return 0;
+        }
+    }
+
+    return n;
+}
+
+
+static void
+mspwh_pointer_split(mspwh_pointer_t *pointer, const char *text,
+    const char *end)
+{
+    char                   *name, *last;
+    const char             *p, *next;
+    mspwh_pointer_token_t  *token;
+
+    name = (char *) &pointer->tokens[pointer->ntokens];
+    token = pointer->tokens;
 
     for (p = text; p < end; p = next) {
         next = memchr(p + 1, '/', (size_t) (end - p - 1));
@@ -82,10 +112,6 @@ mspwh_pointer_parse(const char *text, size_t length,
 
         name = last + 1;
     }
-
-    *pointer = ptr;
-
-    return 0;
 }
 
 

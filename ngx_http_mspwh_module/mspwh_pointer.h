@@ -32,8 +32,9 @@ typedef struct {
 
 
 /*
- * Splits the pointer of "length" bytes, which is not the empty one (that is
- * the document itself) and has MSPWH_POINTER_TOKENS tokens at most.
+ * Splits the pointer of "length" bytes, which is of UTF-8, is not the empty
+ * one (that is the document itself) and has MSPWH_POINTER_TOKENS tokens at
+ * most.
  * Sets "*pointer" to NULL where memory fails; it is released with free().
  * Returns 0, or -1 where the text is no such pointer.
  */

@@ -173,5 +173,11 @@ const char *mspwh_scanner_strerror(mspwh_scanner_error_e error);
 const char *mspwh_scanner_text(const char *string);
 int mspwh_scanner_is_number(const char *string);
 
+/*
+ * Tells if a text is of UTF-8 (RFC 3629), as every name in an envelope is but
+ * the mark.
+ */
+int mspwh_scanner_is_utf8(const char *text, size_t length);
+
 
 #endif /* _MSPWH_SCANNER_H_INCLUDED_ */

@@ -259,6 +259,27 @@ mspwh_scanner_string_sequence(const unsigned char *p, const unsigned char *end)
 }
 
 
+int
+mspwh_scanner_is_utf8(const char *text, size_t length)
+{
+    size_t                n;
+    const unsigned char  *p, *end;
+
+    p = (const unsigned char *) text;
+    end = p + length;
+
+    for ( /* void */ ; p < end; p += n) {
+        n = (*p < 0x80) ? 1 : mspwh_scanner_string_sequence(p, end);
+
+        if (n == 0) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 /* a sequence byte by byte: it is not whole in this piece, or not valid */
 
 static const unsigned char *

@@ -107,8 +107,8 @@ ngx_http_mspwh_pointer(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *text,
     if (mspwh_pointer_parse((char *) text->data, text->len, pointer) != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid JSON pointer \"%V\" in \"%V\" directive, "
-                           "it must be of up to %d parts with \"/\" before "
-                           "each, and \"~\" only in \"~0\" and \"~1\"",
+                           "it must be UTF-8, of up to %d parts with \"/\" "
+                           "before each, and \"~\" only in \"~0\" and \"~1\"",
                            text, &cmd->name, MSPWH_POINTER_TOKENS);
         return NGX_CONF_ERROR;
     }

@@ -66,6 +66,8 @@ my @bad = (
     ['mspwh_field event_type /ok a;', 'mspwh_field', '"a"'],
     ['mspwh_field event_type /a~2;', 'mspwh_field', '/a~2'],
     ['mspwh_field event_type /a~;', 'mspwh_field', '/a~'],
+    ["mspwh_field event_type /\xff;", 'mspwh_field', "\"/\xff\"", 'UTF-8'],
+    ["mspwh_field ticket_id /a /caf\xe9;", 'mspwh_field', "\"/caf\xe9\"", 'UTF-8'],
     ['mspwh_field event_type /a; mspwh_field event_type /b;', 'mspwh_field', 'event_type'],
     ['mspwh_accept;', 'mspwh_accept', 'number of arguments'],
     ['mspwh_accept "";', 'mspwh_accept', '""', 'small letters'],
@@ -109,6 +111,7 @@ my @good = (
     ['mspwh on; mspwh_secret_file good.key id=k;', 'secret file'],
     ['mspwh on; mspwh_secret "with \"quotes\" and blanks";', 'quoted secret'],
     ['mspwh_field event_type /a /b/0 /c~0d~1e; mspwh_field entity_id /x; mspwh_field ticket_id /y; mspwh_field response_type /z;', 'all roles'],
+    ["mspwh_field event_type /caf\xc3\xa9/\xf0\x9f\x92\xa9;", 'pointers of UTF-8'],
     ['mspwh_accept ticket.created ticket.note.* ticket.merged; mspwh_accept *;', 'patterns'],
     ['mspwh_malformed pass; mspwh_envelope_size 128k; mspwh_signature_header X-Sig_2;', 'the rest'],
 );

@@ -3,8 +3,8 @@
  * The input is lines of JSON pointers, an empty line, and a document.  What
  * has to hold:
  *
- *   - a text is a pointer where it is one by RFC 6901, is not empty and has
- *     32 tokens at most; its tokens are those of the text;
+ *   - a text is a pointer where it is one by RFC 6901, is UTF-8, is not empty
+ *     and has 32 tokens at most; its tokens are those of the text;
  *   - the values of the pointers, read from the envelope, are those that a
  *     walk over the whole document finds: nothing that one leads to is left
  *     out;
@@ -16,6 +16,7 @@
 #include "check.h"
 #include "expect.h"
 
+#include <jansson.h>
 #include <string.h>
 
 
@@ -118,7 +119,17 @@ static int
 fuzz_is_pointer(const char *text, size_t length)
 {
     size_t    i;
+    json_t   *json;
     unsigned  tokens;
+
+    /* jansson has strings of UTF-8 only */
+
+    json = json_stringn(text, length);
+    if (json == NULL) {
+        return 0;
+    }
+
+    json_decref(json);
 
     for (i = 0, tokens = 0; i < length; i++) {
         tokens += (text[i] == '/');

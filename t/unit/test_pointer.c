@@ -29,6 +29,10 @@ test_refuse(void **state)
     static const char *const  refused[] = {
         "", "a", "a/b", "~0", "#/a", " /a", "/~", "/a~", "/~2", "/~/a",
         "/a/~", "/~~0", "/~a", "/a~0~", SLASHES_32 "/",
+
+        /* not UTF-8, the scanner's mark among it */
+        "/\xff", "/a/\xff", "/\xc3", "/\xc3/\xa9", "/a\x80", "/\xc0\xaf",
+        "/\xed\xa0\x80", "/\xf4\x90\x80\x80", "/\xf0\x9f\x92",
     };
 
     (void) state;
@@ -73,6 +77,8 @@ test_accept(void **state)
         { TEXT("//"), 2, TEXT(""), NO_INDEX },
         { TEXT("/a/bc"), 2, TEXT("bc"), NO_INDEX },
         { TEXT("/a b\"\\"), 1, TEXT("a b\"\\"), NO_INDEX },
+        { TEXT("/\xc3\xa9/\xf0\x9f\x92\xa9"), 2, TEXT("\xf0\x9f\x92\xa9"),
+          NO_INDEX },
         { "/abc", 2, 1, TEXT("a"), NO_INDEX },
         { TEXT("/~0"), 1, TEXT("~"), NO_INDEX },
         { TEXT("/~1"), 1, TEXT("/"), NO_INDEX },
