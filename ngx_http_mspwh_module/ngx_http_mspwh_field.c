@@ -2,6 +2,10 @@
 #include "ngx_http_mspwh_module.h"
 
 
+static char *ngx_http_mspwh_add_pointers(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_fields_t *fields, ngx_uint_t role);
+
+
 static ngx_conf_enum_t  ngx_http_mspwh_roles[] = {
     { ngx_string("event_type"), MSPWH_ROLE_EVENT_TYPE },
     { ngx_string("entity_id"), MSPWH_ROLE_ENTITY_ID },
@@ -16,30 +20,20 @@ ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mspwh_loc_conf_t *mlcf = conf;
 
-    char                     *rv;
-    ngx_str_t                *value;
-    ngx_uint_t                i, role;
-    mspwh_pointer_t         **elt;
-    ngx_http_mspwh_fields_t  *fields;
+    ngx_str_t        *value;
+    ngx_conf_enum_t  *role;
 
     value = cf->args->elts;
 
-    for (i = 0; ngx_http_mspwh_roles[i].name.len != 0; i++) {
-        if (ngx_strcmp(ngx_http_mspwh_roles[i].name.data, value[1].data) == 0)
-        {
-            break;
-        }
-    }
+    role = ngx_http_mspwh_find_enum(ngx_http_mspwh_roles, &value[1]);
 
-    if (ngx_http_mspwh_roles[i].name.len == 0) {
+    if (role == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid role \"%V\" in \"%V\" directive, it must "
                            "be \"event_type\", \"entity_id\", \"ticket_id\" "
                            "or \"response_type\"", &value[1], &cmd->name);
         return NGX_CONF_ERROR;
     }
-
-    role = ngx_http_mspwh_roles[i].value;
 
     if (mlcf->fields == NGX_CONF_UNSET_PTR) {
         mlcf->fields = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_fields_t));
@@ -48,15 +42,28 @@ ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    fields = mlcf->fields;
-
-    if (fields->pointers[role].elts != NULL) {
+    if (mlcf->fields->pointers[role->value].elts != NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "repeated role \"%V\" in \"%V\" directive, "
                            "all its pointers must be in one",
                            &value[1], &cmd->name);
         return NGX_CONF_ERROR;
     }
+
+    return ngx_http_mspwh_add_pointers(cf, cmd, mlcf->fields, role->value);
+}
+
+
+static char *
+ngx_http_mspwh_add_pointers(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_fields_t *fields, ngx_uint_t role)
+{
+    char              *rv;
+    ngx_str_t         *value;
+    ngx_uint_t         i;
+    mspwh_pointer_t  **elt;
+
+    value = cf->args->elts;
 
     if (ngx_array_init(&fields->pointers[role], cf->pool, cf->args->nelts - 2,
                        sizeof(mspwh_pointer_t *))

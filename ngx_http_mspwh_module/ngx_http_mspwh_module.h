@@ -217,6 +217,18 @@ typedef struct {
 
 /* directives */
 
+char *ngx_http_mspwh_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_mspwh_signature_header(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_mspwh_envelope_size(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* NULL where the word is none of them */
+ngx_conf_enum_t *ngx_http_mspwh_find_enum(ngx_conf_enum_t *e,
+    ngx_str_t *word);
+
 char *ngx_http_mspwh_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mspwh_secret_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -51,7 +51,6 @@ ngx_http_mspwh_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_mspwh_loc_conf_t *mlcf = conf;
 
     ngx_str_t                   *value;
-    ngx_uint_t                   i;
     ngx_conf_enum_t             *format;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_mspwh_main_conf_t  *mmcf;
@@ -64,22 +63,17 @@ ngx_http_mspwh_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     mlcf->status = NGX_HTTP_MSPWH_STATUS_AUTO;
 
     if (cf->args->nelts == 2) {
-        format = ngx_http_mspwh_status_formats;
-
-        for (i = 0; format[i].name.len != 0; i++) {
-            if (ngx_strcmp(format[i].name.data, value[1].data) == 0) {
-                mlcf->status = format[i].value;
-                break;
-            }
-        }
-
-        if (format[i].name.len == 0) {
+        format = ngx_http_mspwh_find_enum(ngx_http_mspwh_status_formats,
+                                          &value[1]);
+        if (format == NULL) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid format \"%V\" in \"%V\" directive, "
                                "it must be \"json\", \"prometheus\" "
                                "or \"html\"", &value[1], &cmd->name);
             return NGX_CONF_ERROR;
         }
+
+        mlcf->status = format->value;
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -164,9 +158,8 @@ ngx_http_mspwh_status_format(ngx_http_request_t *r)
         header = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (header[i].key.len == sizeof("Accept") - 1
-                && ngx_strcasecmp(header[i].key.data, (u_char *) "Accept")
-                   == 0)
+            if (ngx_http_mspwh_is_field(&header[i], (u_char *) "Accept",
+                                        sizeof("Accept") - 1))
             {
                 ngx_http_mspwh_status_accept(&header[i].value, &quality,
                                              &format);
