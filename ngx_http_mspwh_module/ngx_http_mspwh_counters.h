@@ -16,10 +16,6 @@
 #define NGX_HTTP_MSPWH_TYPES         (MSPWH_EVENT_TYPES + 1)
 #define NGX_HTTP_MSPWH_UNKNOWN_TYPE  MSPWH_EVENT_TYPES
 
-/* the ids of secrets that are told apart, and one place for all others */
-#define NGX_HTTP_MSPWH_KEY_SLOTS     64
-#define NGX_HTTP_MSPWH_OTHER_KEY     NGX_HTTP_MSPWH_KEY_SLOTS
-
 #define NGX_HTTP_MSPWH_SIZES         10
 
 
@@ -75,7 +71,7 @@ typedef struct {
 } ngx_http_mspwh_key_name_t;
 
 
-typedef struct {
+struct ngx_http_mspwh_counters_s {
     time_t        start;
 
     /* once for each request; a verdict that rejects has a reason */
@@ -98,30 +94,6 @@ typedef struct {
     /* written where a configuration is read, under the zone's mutex */
     ngx_atomic_t                    nnames;
     ngx_http_mspwh_key_name_t       names[NGX_HTTP_MSPWH_KEY_SLOTS];
-} ngx_http_mspwh_counters_t;
-
-
-struct ngx_http_mspwh_main_conf_s {
-    /* a location has its requests counted, or shows the counters */
-    ngx_uint_t                  counted;
-
-    /* a location has a spool */
-    ngx_uint_t                  spooled;
-
-    /* the last of a list of all "mspwh" lines */
-    ngx_http_mspwh_source_t    *sources;
-
-    /* of ngx_array_t *: the secrets of each level */
-    ngx_array_t                 keys;
-
-    /* of ngx_http_mspwh_dedup_use_t */
-    ngx_array_t                 dedup_uses;
-
-    /* in shared memory */
-    ngx_http_mspwh_counters_t  *counters;
-
-    /* set for the slots of secrets of this configuration */
-    u_char                      configured[NGX_HTTP_MSPWH_KEY_SLOTS + 1];
 };
 
 

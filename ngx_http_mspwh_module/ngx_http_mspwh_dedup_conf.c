@@ -1,5 +1,4 @@
 
-#include "ngx_http_mspwh_counters.h"
 #include "ngx_http_mspwh_dedup.h"
 
 

@@ -19,6 +19,16 @@
 #define NGX_HTTP_MSPWH_REJECT  0
 #define NGX_HTTP_MSPWH_PASS    1
 
+/* the ids of secrets that are told apart, and one place for all others */
+#define NGX_HTTP_MSPWH_KEY_SLOTS  64
+#define NGX_HTTP_MSPWH_OTHER_KEY  NGX_HTTP_MSPWH_KEY_SLOTS
+
+
+/* see ngx_http_mspwh_counters.h and ngx_http_mspwh_dedup.h */
+
+typedef struct ngx_http_mspwh_counters_s  ngx_http_mspwh_counters_t;
+typedef struct ngx_http_mspwh_dedup_s  ngx_http_mspwh_dedup_t;
+
 
 typedef enum {
     NGX_HTTP_MSPWH_NONE = 0,
@@ -161,10 +171,28 @@ typedef struct {
      && (mlcf)->status == NGX_CONF_UNSET_UINT)
 
 
-/* see ngx_http_mspwh_counters.h and ngx_http_mspwh_dedup.h */
+typedef struct {
+    /* a location has its requests counted, or shows the counters */
+    ngx_uint_t                  counted;
 
-typedef struct ngx_http_mspwh_main_conf_s  ngx_http_mspwh_main_conf_t;
-typedef struct ngx_http_mspwh_dedup_s  ngx_http_mspwh_dedup_t;
+    /* a location has a spool */
+    ngx_uint_t                  spooled;
+
+    /* the last of a list of all "mspwh" lines */
+    ngx_http_mspwh_source_t    *sources;
+
+    /* of ngx_array_t *: the secrets of each level */
+    ngx_array_t                 keys;
+
+    /* of ngx_http_mspwh_dedup_use_t */
+    ngx_array_t                 dedup_uses;
+
+    /* in shared memory */
+    ngx_http_mspwh_counters_t  *counters;
+
+    /* set for the slots of secrets of this configuration */
+    u_char                      configured[NGX_HTTP_MSPWH_KEY_SLOTS + 1];
+} ngx_http_mspwh_main_conf_t;
 
 
 typedef struct {
