@@ -11,6 +11,9 @@ typedef struct {
 
 static char *ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *word, ngx_str_t *name);
+static ngx_int_t ngx_http_mspwh_set_index(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_int_t ngx_http_mspwh_add_values(ngx_conf_t *cf, ngx_array_t *sets,
+    ngx_http_mspwh_fields_t *wanted);
 
 
 char *
@@ -22,7 +25,6 @@ ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_int_t              index;
     ngx_str_t             *value, name;
     ngx_uint_t             i;
-    ngx_http_variable_t   *var;
     ngx_http_mspwh_set_t  *set;
 
     value = cf->args->elts;
@@ -40,19 +42,10 @@ ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    var = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_CHANGEABLE
-                                           |NGX_HTTP_VAR_NOCACHEABLE);
-    if (var == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    index = ngx_http_get_variable_index(cf, &name);
+    index = ngx_http_mspwh_set_index(cf, &name);
     if (index == NGX_ERROR) {
         return NGX_CONF_ERROR;
     }
-
-    var->get_handler = ngx_http_mspwh_set_variable;
-    var->data = (uintptr_t) index;
 
     set = mlcf->sets->elts;
 
@@ -91,13 +84,11 @@ ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *word,
     for (i = 1; i < word->len; i++) {
         ch = word->data[i];
 
-        if ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '_'
-            || (i > 1 && ch >= '0' && ch <= '9'))
+        if (ch != '_' && (!mspwh_is_alnum(ch)
+                          || (i == 1 && mspwh_is_digit(ch))))
         {
-            continue;
+            break;
         }
-
-        break;
     }
 
     if (word->len < 2 || word->data[0] != '$' || i < word->len) {
@@ -125,16 +116,39 @@ ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *word,
 }
 
 
+/* the variable's index, by which it finds its value */
+
+static ngx_int_t
+ngx_http_mspwh_set_index(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_int_t             index;
+    ngx_http_variable_t  *var;
+
+    var = ngx_http_add_variable(cf, name, NGX_HTTP_VAR_CHANGEABLE
+                                          |NGX_HTTP_VAR_NOCACHEABLE);
+    if (var == NULL) {
+        return NGX_ERROR;
+    }
+
+    index = ngx_http_get_variable_index(cf, name);
+    if (index == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    var->get_handler = ngx_http_mspwh_set_variable;
+    var->data = (uintptr_t) index;
+
+    return index;
+}
+
+
 /* what is read from a body, by mspwh_field and mspwh_set together */
 
 ngx_int_t
 ngx_http_mspwh_merge_sets(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
     ngx_http_mspwh_loc_conf_t *conf)
 {
-    ngx_uint_t                 i;
-    mspwh_pointer_t          **values;
-    ngx_http_mspwh_set_t      *set;
-    ngx_http_mspwh_fields_t   *wanted;
+    ngx_http_mspwh_fields_t  *wanted;
 
     if (conf->sets == NULL) {
         conf->wanted = conf->fields;
@@ -149,10 +163,7 @@ ngx_http_mspwh_merge_sets(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
     }
 
     wanted = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_fields_t));
-    values = ngx_palloc(cf->pool,
-                        conf->sets->nelts * sizeof(mspwh_pointer_t *));
-
-    if (wanted == NULL || values == NULL) {
+    if (wanted == NULL) {
         return NGX_ERROR;
     }
 
@@ -160,9 +171,28 @@ ngx_http_mspwh_merge_sets(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
         *wanted = *conf->fields;
     }
 
-    set = conf->sets->elts;
+    conf->wanted = wanted;
 
-    for (i = 0; i < conf->sets->nelts; i++) {
+    return ngx_http_mspwh_add_values(cf, conf->sets, wanted);
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_add_values(ngx_conf_t *cf, ngx_array_t *sets,
+    ngx_http_mspwh_fields_t *wanted)
+{
+    ngx_uint_t              i;
+    mspwh_pointer_t       **values;
+    ngx_http_mspwh_set_t   *set;
+
+    values = ngx_palloc(cf->pool, sets->nelts * sizeof(mspwh_pointer_t *));
+    if (values == NULL) {
+        return NGX_ERROR;
+    }
+
+    set = sets->elts;
+
+    for (i = 0; i < sets->nelts; i++) {
 
         /* a map that comes later would take it over without a word */
 
@@ -189,10 +219,8 @@ ngx_http_mspwh_merge_sets(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
         }
     }
 
-    wanted->fields.nvalues = conf->sets->nelts;
+    wanted->fields.nvalues = sets->nelts;
     wanted->fields.values = values;
-
-    conf->wanted = wanted;
 
     return NGX_OK;
 }

@@ -20,6 +20,8 @@ typedef enum {
 
 static ngx_int_t ngx_http_mspwh_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static void ngx_http_mspwh_value(ngx_http_mspwh_ctx_t *ctx, uintptr_t data,
+    ngx_str_t *value);
 static void ngx_http_mspwh_text(const char *text, ngx_str_t *value);
 static ngx_str_t *ngx_http_mspwh_variable_name(uintptr_t data);
 static void ngx_http_mspwh_anomaly_text(u_char *p, mspwh_event_t *event,
@@ -119,10 +121,7 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
     ngx_str_t              value;
-    mspwh_event_t         *event;
     ngx_http_mspwh_ctx_t  *ctx;
-
-    ngx_str_null(&value);
 
     ctx = ngx_http_mspwh_get_ctx(r);
 
@@ -138,53 +137,7 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         return NGX_OK;
     }
 
-    event = &ctx->event;
-
-    switch (data) {
-
-    case NGX_HTTP_MSPWH_VAR_VERDICT:
-        value = ngx_http_mspwh_verdicts[ctx->verdict];
-        break;
-
-    case NGX_HTTP_MSPWH_VAR_KEY_ID:
-        value = ctx->key_id;
-        break;
-
-    case NGX_HTTP_MSPWH_VAR_DELIVERY_ID:
-        if (ctx->key_id.len != 0) {
-            value.data = ctx->delivery_id;
-            value.len = sizeof(ctx->delivery_id);
-        }
-
-        break;
-
-    case NGX_HTTP_MSPWH_VAR_EVENT_TYPE:
-        ngx_http_mspwh_text(event->type, &value);
-        break;
-
-    case NGX_HTTP_MSPWH_VAR_EVENT_TYPE_RAW:
-        value = ctx->type_raw;
-        break;
-
-    case NGX_HTTP_MSPWH_VAR_ENTITY:
-        ngx_http_mspwh_text(mspwh_event_entity(event->entity), &value);
-        break;
-
-    case NGX_HTTP_MSPWH_VAR_ACTION:
-        ngx_http_mspwh_text(mspwh_event_action(event->action), &value);
-        break;
-
-    case NGX_HTTP_MSPWH_VAR_ENTITY_ID:
-        ngx_http_mspwh_text(event->entity_id, &value);
-        break;
-
-    case NGX_HTTP_MSPWH_VAR_TICKET_ID:
-        ngx_http_mspwh_text(event->ticket_id, &value);
-        break;
-
-    default: /* NGX_HTTP_MSPWH_VAR_ANOMALY */
-        value = ctx->anomaly;
-    }
+    ngx_http_mspwh_value(ctx, data, &value);
 
     v->valid = 1;
     v->no_cacheable = 0;
@@ -193,6 +146,59 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     v->data = value.data;
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_mspwh_value(ngx_http_mspwh_ctx_t *ctx, uintptr_t data,
+    ngx_str_t *value)
+{
+    mspwh_event_t  *event;
+
+    event = &ctx->event;
+
+    switch (data) {
+
+    case NGX_HTTP_MSPWH_VAR_VERDICT:
+        *value = ngx_http_mspwh_verdicts[ctx->verdict];
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_KEY_ID:
+        *value = ctx->key_id;
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_DELIVERY_ID:
+        value->data = ctx->delivery_id;
+        value->len = ctx->key_id.len ? sizeof(ctx->delivery_id) : 0;
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_EVENT_TYPE:
+        ngx_http_mspwh_text(event->type, value);
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_EVENT_TYPE_RAW:
+        *value = ctx->type_raw;
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_ENTITY:
+        ngx_http_mspwh_text(mspwh_event_entity(event->entity), value);
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_ACTION:
+        ngx_http_mspwh_text(mspwh_event_action(event->action), value);
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_ENTITY_ID:
+        ngx_http_mspwh_text(event->entity_id, value);
+        break;
+
+    case NGX_HTTP_MSPWH_VAR_TICKET_ID:
+        ngx_http_mspwh_text(event->ticket_id, value);
+        break;
+
+    default: /* NGX_HTTP_MSPWH_VAR_ANOMALY */
+        *value = ctx->anomaly;
+    }
 }
 
 
