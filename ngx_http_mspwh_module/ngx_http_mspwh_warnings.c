@@ -22,6 +22,9 @@
 
 static void ngx_http_mspwh_check_rewrite(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *conf, ngx_uint_t own);
+static ngx_uint_t ngx_http_mspwh_check_return(ngx_conf_t *cf,
+    ngx_http_mspwh_source_t *source, ngx_http_core_loc_conf_t *clcf,
+    ngx_uint_t status);
 static void ngx_http_mspwh_warn_return(ngx_conf_t *cf,
     ngx_http_mspwh_source_t *source, ngx_http_core_loc_conf_t *clcf);
 static void ngx_http_mspwh_warn_variable(ngx_conf_t *cf,
@@ -222,22 +225,14 @@ ngx_http_mspwh_check_rewrite(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *conf,
 
     /* where "mspwh" is inherited, "return" may well be an exception from it */
 
-    if (own) {
-
-        if (here.status
-            && !ngx_http_mspwh_has_error_page(clcf, here.status)
-            && (clcf == server || !ngx_http_mspwh_has_locations(clcf)))
-        {
-            ngx_http_mspwh_warn_return(cf, conf->source, clcf);
-            return;
-        }
-
-        if (before.status
-            && !ngx_http_mspwh_has_error_page(server, before.status))
-        {
-            ngx_http_mspwh_warn_return(cf, conf->source, server);
-            return;
-        }
+    if (own
+        && (((clcf == server || !ngx_http_mspwh_has_locations(clcf))
+             && ngx_http_mspwh_check_return(cf, conf->source, clcf,
+                                            here.status))
+            || ngx_http_mspwh_check_return(cf, conf->source, server,
+                                           before.status)))
+    {
+        return;
     }
 
     if (clcf->named || clcf->internal) {
@@ -255,6 +250,20 @@ ngx_http_mspwh_check_rewrite(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *conf,
         ngx_http_mspwh_warn_variable(cf, conf->source, server,
                                      before.variable);
     }
+}
+
+
+static ngx_uint_t
+ngx_http_mspwh_check_return(ngx_conf_t *cf, ngx_http_mspwh_source_t *source,
+    ngx_http_core_loc_conf_t *clcf, ngx_uint_t status)
+{
+    if (status == 0 || ngx_http_mspwh_has_error_page(clcf, status)) {
+        return 0;
+    }
+
+    ngx_http_mspwh_warn_return(cf, source, clcf);
+
+    return 1;
 }
 
 
