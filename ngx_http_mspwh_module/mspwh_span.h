@@ -21,6 +21,22 @@
     ((ch) >= 0x20 && (ch) < 0x80 && (ch) != '"' && (ch) != '\\')
 
 
+/*
+ * All of these return the first byte in [p, end) that is a quote, a backslash,
+ * a control character or not ASCII, or "end" where there is none.
+ */
+
+static inline const unsigned char *
+mspwh_span_bytes(const unsigned char *p, const unsigned char *end)
+{
+    while (p < end && mspwh_span_is_plain(*p)) {
+        p++;
+    }
+
+    return p;
+}
+
+
 #if defined(__SSE2__)
 
 /*
@@ -41,18 +57,10 @@ mspwh_span_special(const unsigned char *p)
     return _mm_or_si128(low, backslash);
 }
 
-#endif
 
-
-/*
- * Returns the first byte in [p, end) that is a quote, a backslash, a control
- * character or not ASCII, or "end" where there is none.
- */
 static inline const unsigned char *
 mspwh_span_plain(const unsigned char *p, const unsigned char *end)
 {
-#if defined(__SSE2__)
-
     int      mask;
     __m128i  bytes[4];
 
@@ -94,8 +102,14 @@ mspwh_span_plain(const unsigned char *p, const unsigned char *end)
         p += 16;
     }
 
+    return mspwh_span_bytes(p, end);
+}
+
 #elif defined(__aarch64__) && defined(__ARM_NEON)
 
+static inline const unsigned char *
+mspwh_span_plain(const unsigned char *p, const unsigned char *end)
+{
     int8x16_t          bytes;
     uint64_t           mask;
     uint8x16_t         special;
@@ -121,14 +135,14 @@ mspwh_span_plain(const unsigned char *p, const unsigned char *end)
         p += 16;
     }
 
-#endif
-
-    while (p < end && mspwh_span_is_plain(*p)) {
-        p++;
-    }
-
-    return p;
+    return mspwh_span_bytes(p, end);
 }
+
+#else
+
+#define mspwh_span_plain  mspwh_span_bytes
+
+#endif
 
 
 #endif /* _MSPWH_SPAN_H_INCLUDED_ */
