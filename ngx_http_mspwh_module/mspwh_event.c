@@ -26,6 +26,8 @@ typedef struct {
 
 static mspwh_event_error_e mspwh_event_read(mspwh_event_t *event,
     const cJSON *tree, const mspwh_fields_t *fields);
+static mspwh_event_error_e mspwh_event_find(mspwh_member_t *members,
+    const cJSON *tree, const mspwh_fields_t *fields);
 static void mspwh_event_members(mspwh_member_t *members, const cJSON *object,
     unsigned depth);
 static unsigned mspwh_event_member(const char *name, size_t length);
@@ -143,29 +145,18 @@ static mspwh_event_error_e
 mspwh_event_read(mspwh_event_t *event, const cJSON *tree,
     const mspwh_fields_t *fields)
 {
-    unsigned                   i;
     mspwh_member_t             members[MSPWH_MEMBERS];
+    mspwh_event_error_e        error;
     const mspwh_event_type_t  *known;
 
     if (!cJSON_IsObject(tree)) {
         return MSPWH_EVENT_NOT_OBJECT;
     }
 
-    memset(members, 0, sizeof(members));
-    mspwh_event_members(members, tree, 1);
+    error = mspwh_event_find(members, tree, fields);
 
-    if (members[MSPWH_ROLE_EVENT_TYPE].item == NULL) {
-        members[MSPWH_ROLE_EVENT_TYPE] = members[MSPWH_MEMBER_EVENT];
-    }
-
-    for (i = 0; i < MSPWH_ROLES; i++) {
-        if (fields != NULL && fields->roles[i].npointers > 0) {
-            mspwh_event_role(&members[i], tree, &fields->roles[i]);
-        }
-
-        if (members[i].ambiguous) {
-            return MSPWH_EVENT_AMBIGUOUS;
-        }
+    if (error != MSPWH_EVENT_OK) {
+        return error;
     }
 
     event->type_raw = mspwh_event_scalar(&members[MSPWH_ROLE_EVENT_TYPE]);
@@ -206,6 +197,33 @@ mspwh_event_read(mspwh_event_t *event, const cJSON *tree,
     }
 
     event->anomalies = mspwh_event_anomalies(event, members);
+
+    return MSPWH_EVENT_OK;
+}
+
+
+static mspwh_event_error_e
+mspwh_event_find(mspwh_member_t *members, const cJSON *tree,
+    const mspwh_fields_t *fields)
+{
+    unsigned  i;
+
+    memset(members, 0, MSPWH_MEMBERS * sizeof(mspwh_member_t));
+    mspwh_event_members(members, tree, 1);
+
+    if (members[MSPWH_ROLE_EVENT_TYPE].item == NULL) {
+        members[MSPWH_ROLE_EVENT_TYPE] = members[MSPWH_MEMBER_EVENT];
+    }
+
+    for (i = 0; i < MSPWH_ROLES; i++) {
+        if (fields != NULL && fields->roles[i].npointers > 0) {
+            mspwh_event_role(&members[i], tree, &fields->roles[i]);
+        }
+
+        if (members[i].ambiguous) {
+            return MSPWH_EVENT_AMBIGUOUS;
+        }
+    }
 
     return MSPWH_EVENT_OK;
 }
@@ -408,8 +426,7 @@ mspwh_event_is_present(const mspwh_member_t *member)
 static int
 mspwh_event_id(const mspwh_member_t *member, const char **id)
 {
-    int          is_number;
-    size_t       i;
+    size_t       length;
     const char  *text;
 
     *id = "";
@@ -423,28 +440,39 @@ mspwh_event_id(const mspwh_member_t *member, const char **id)
         return -1;
     }
 
-    is_number = mspwh_scanner_is_number(member->item->valuestring);
+    length = strlen(text);
 
-    for (i = 0; text[i] != '\0'; i++) {
-        if (i == MSPWH_EVENT_ID) {
-            return -1;
-        }
-
-        if (is_number ? !mspwh_is_digit(text[i])
-                      : !mspwh_is_alnum(text[i])
-                        && (i == 0 || strchr("._~:-", text[i]) == NULL))
-        {
-            return -1;
-        }
-    }
-
-    if (i == 0) {
+    if (!mspwh_event_is_id(text, length)
+        || (mspwh_scanner_is_number(member->item->valuestring)
+            && strspn(text, "0123456789") < length))
+    {
         return -1;
     }
 
     *id = text;
 
     return 0;
+}
+
+
+int
+mspwh_event_is_id(const char *text, size_t length)
+{
+    size_t  i;
+
+    if (length == 0 || length > MSPWH_EVENT_ID) {
+        return 0;
+    }
+
+    for (i = 0; i < length; i++) {
+        if (!mspwh_is_alnum(text[i])
+            && (i == 0 || memchr("._~:-", text[i], 5) == NULL))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -112,6 +112,12 @@ mspwh_event_error_e mspwh_event_parse(mspwh_event_t *event,
 mspwh_scanner_keep_e mspwh_event_ask(const char *name, size_t length);
 
 /*
+ * Tells if a text has the form of an id: up to MSPWH_EVENT_ID letters, digits
+ * and "._~:-", the first a letter or a digit.
+ */
+int mspwh_event_is_id(const char *text, size_t length);
+
+/*
  * Releases what the event holds; may be called again.
  */
 void mspwh_event_cleanup(mspwh_event_t *event);

@@ -291,8 +291,6 @@ static ngx_int_t
 ngx_http_mspwh_key_id(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_uint_t position, ngx_str_t *id)
 {
-    size_t      i;
-    u_char      ch;
     ngx_str_t  *value;
 
     if (cf->args->nelts == 2) {
@@ -318,22 +316,9 @@ ngx_http_mspwh_key_id(ngx_conf_t *cf, ngx_command_t *cmd,
     id->data = value[2].data + 3;
     id->len = value[2].len - 3;
 
-    /* it is shown in headers and URIs */
+    /* it is shown in headers and URIs, as those of events are */
 
-    for (i = 0; i < id->len; i++) {
-        ch = id->data[i];
-
-        if ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
-            || (ch >= '0' && ch <= '9')
-            || (i > 0 && ngx_strchr("._~:-", ch) != NULL))
-        {
-            continue;
-        }
-
-        break;
-    }
-
-    if (id->len == 0 || id->len > MSPWH_EVENT_ID || i < id->len) {
+    if (!mspwh_event_is_id((char *) id->data, id->len)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid id \"%V\" in \"%V\" directive, it must be "
                            "up to %d letters, digits and \"._~:-\", "
