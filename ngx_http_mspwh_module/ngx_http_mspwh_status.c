@@ -266,14 +266,24 @@ ngx_http_mspwh_status_quality(u_char *p, u_char *last)
 static ngx_chain_t *
 ngx_http_mspwh_status_html(ngx_http_request_t *r)
 {
-    ngx_buf_t         *b;
-    ngx_chain_t       *cl;
-    static ngx_str_t   name = ngx_string("Content-Security-Policy");
-    static ngx_str_t   policy = ngx_string(NGX_HTTP_MSPWH_STATUS_PAGE_POLICY);
+    static ngx_str_t  name = ngx_string("Content-Security-Policy");
+    static ngx_str_t  policy = ngx_string(NGX_HTTP_MSPWH_STATUS_PAGE_POLICY);
 
     if (ngx_http_mspwh_set_header(r, &name, &policy) == NULL) {
         return NULL;
     }
+
+    return ngx_http_mspwh_status_chain(r, ngx_http_mspwh_status_page,
+                                       sizeof(ngx_http_mspwh_status_page) - 1);
+}
+
+
+ngx_chain_t *
+ngx_http_mspwh_status_chain(ngx_http_request_t *r, const char *text,
+    size_t len)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
 
     b = ngx_calloc_buf(r->pool);
     cl = ngx_alloc_chain_link(r->pool);
@@ -282,8 +292,8 @@ ngx_http_mspwh_status_html(ngx_http_request_t *r)
         return NULL;
     }
 
-    b->pos = (u_char *) ngx_http_mspwh_status_page;
-    b->last = b->pos + sizeof(ngx_http_mspwh_status_page) - 1;
+    b->pos = (u_char *) text;
+    b->last = b->pos + len;
     b->memory = 1;
 
     cl->buf = b;

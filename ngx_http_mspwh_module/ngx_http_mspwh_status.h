@@ -33,5 +33,11 @@ ngx_chain_t *ngx_http_mspwh_status_json(ngx_http_request_t *r,
 ngx_chain_t *ngx_http_mspwh_status_prometheus(ngx_http_request_t *r,
     ngx_http_mspwh_main_conf_t *mmcf);
 
+/*
+ * A text as a chain of one buffer; NULL where there is no memory.
+ */
+ngx_chain_t *ngx_http_mspwh_status_chain(ngx_http_request_t *r,
+    const char *text, size_t len);
+
 
 #endif /* _NGX_HTTP_MSPWH_STATUS_H_INCLUDED_ */

@@ -33,15 +33,10 @@ ngx_http_mspwh_status_json(ngx_http_request_t *r,
 {
     char                *text;
     cJSON               *root;
-    ngx_buf_t           *b;
-    ngx_chain_t         *cl;
     ngx_pool_cleanup_t  *cln;
 
-    b = ngx_calloc_buf(r->pool);
-    cl = ngx_alloc_chain_link(r->pool);
     cln = ngx_pool_cleanup_add(r->pool, 0);
-
-    if (b == NULL || cl == NULL || cln == NULL) {
+    if (cln == NULL) {
         return NULL;
     }
 
@@ -61,14 +56,7 @@ ngx_http_mspwh_status_json(ngx_http_request_t *r,
     cln->handler = cJSON_free;
     cln->data = text;
 
-    b->pos = (u_char *) text;
-    b->last = b->pos + ngx_strlen(text);
-    b->memory = 1;
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    return cl;
+    return ngx_http_mspwh_status_chain(r, text, ngx_strlen(text));
 }
 
 
