@@ -8,10 +8,7 @@
 #include "ngx_http_mspwh_module.h"
 
 
-#define NGX_HTTP_MSPWH_STEP       65536
-
-/* milliseconds; only to keep a worker that is to quit until all is done */
-#define NGX_HTTP_MSPWH_STEP_TIME  60000
+#define NGX_HTTP_MSPWH_STEP  65536
 
 
 static ngx_int_t ngx_http_mspwh_feed_step(ngx_http_request_t *r,
@@ -47,7 +44,7 @@ ngx_http_mspwh_feed_buffered(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
         ctx->step.data = ctx;
         ctx->step.log = r->connection->log;
 
-        ngx_add_timer(&ctx->step, NGX_HTTP_MSPWH_STEP_TIME);
+        ngx_add_timer(&ctx->step, NGX_HTTP_MSPWH_KEEP_WORKER);
         ngx_post_event(&ctx->step, &ngx_posted_next_events);
     }
 

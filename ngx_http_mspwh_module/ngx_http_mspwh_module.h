@@ -19,6 +19,9 @@
 #define NGX_HTTP_MSPWH_REJECT  0
 #define NGX_HTTP_MSPWH_PASS    1
 
+/* milliseconds of timers that only keep a worker that is to quit */
+#define NGX_HTTP_MSPWH_KEEP_WORKER  60000
+
 /* the ids of secrets that are told apart, and one place for all others */
 #define NGX_HTTP_MSPWH_KEY_SLOTS  64
 #define NGX_HTTP_MSPWH_OTHER_KEY  NGX_HTTP_MSPWH_KEY_SLOTS
@@ -319,15 +322,16 @@ ngx_int_t ngx_http_mspwh_check_dedup(ngx_http_request_t *r,
 /* before the body is read: where there is a spool, it may need the file */
 void ngx_http_mspwh_keep_body_file(ngx_http_request_t *r);
 
-/* tells if a header is of that name */
-ngx_uint_t ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name,
-    size_t len);
-
 /* by the answer's status, the event has been delivered or not */
 void ngx_http_mspwh_settle(ngx_http_request_t *r);
 
 /* tells if two locations have the same secrets, or none, and the same ids */
 ngx_uint_t ngx_http_mspwh_same_keys(ngx_array_t *one, ngx_array_t *two);
+
+
+/* tells if a header is of that name */
+ngx_uint_t ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name,
+    size_t len);
 
 
 /* answers: a header, in place of one of that name; NULL with no memory */

@@ -2,14 +2,14 @@
 #include "ngx_http_mspwh_module.h"
 
 
-static ngx_int_t ngx_http_mspwh_read(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx);
 static ngx_http_mspwh_reason_e ngx_http_mspwh_check_header(
     ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf);
+static ngx_int_t ngx_http_mspwh_read(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx);
+static void ngx_http_mspwh_body_handler(ngx_http_request_t *r);
 static void ngx_http_mspwh_reject_unread(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_reason_e reason);
-static void ngx_http_mspwh_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_answer(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
 
@@ -115,53 +115,6 @@ ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_ctx_t **ctxp,
 }
 
 
-static ngx_int_t
-ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
-{
-    ngx_int_t  rc;
-
-    if (r == r->main && r->request_body == NULL && !r->discard_body) {
-        ctx->reading = 1;
-
-        ngx_http_mspwh_keep_body_file(r);
-
-        rc = ngx_http_read_client_request_body(r, ngx_http_mspwh_body_handler);
-        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-            ctx->failed |= (rc >= NGX_HTTP_INTERNAL_SERVER_ERROR);
-            return rc;
-        }
-
-        ngx_http_finalize_request(r, NGX_DONE);
-        return NGX_DONE;
-    }
-
-    /* the filter has not seen this body, or not under these secrets */
-
-    if (r->reading_body || r->discard_body) {
-        ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_GONE);
-        return NGX_OK;
-    }
-
-    if (r->request_body != NULL && r->request_body->rest > 0) {
-
-        /* another module has failed to read it all */
-
-        ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
-        return NGX_OK;
-    }
-
-    rc = ngx_http_mspwh_feed_buffered(r, ctx);
-
-    if (rc == NGX_AGAIN) {
-        return NGX_AGAIN;
-    }
-
-    ngx_http_mspwh_finish(r, ctx, rc);
-
-    return NGX_OK;
-}
-
-
 static ngx_http_mspwh_reason_e
 ngx_http_mspwh_check_header(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf)
@@ -214,10 +167,66 @@ ngx_http_mspwh_check_header(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
 }
 
 
-ngx_uint_t
-ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name, size_t len)
+static ngx_int_t
+ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 {
-    return h->key.len == len && ngx_strncasecmp(h->key.data, name, len) == 0;
+    ngx_int_t  rc;
+
+    if (r == r->main && r->request_body == NULL && !r->discard_body) {
+        ctx->reading = 1;
+
+        ngx_http_mspwh_keep_body_file(r);
+
+        rc = ngx_http_read_client_request_body(r, ngx_http_mspwh_body_handler);
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            ctx->failed |= (rc >= NGX_HTTP_INTERNAL_SERVER_ERROR);
+            return rc;
+        }
+
+        ngx_http_finalize_request(r, NGX_DONE);
+        return NGX_DONE;
+    }
+
+    /* the filter has not seen this body, or not under these secrets */
+
+    if (r->reading_body || r->discard_body) {
+        ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_GONE);
+        return NGX_OK;
+    }
+
+    if (r->request_body != NULL && r->request_body->rest > 0) {
+
+        /* another module has failed to read it all */
+
+        ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
+        return NGX_OK;
+    }
+
+    rc = ngx_http_mspwh_feed_buffered(r, ctx);
+
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    ngx_http_mspwh_finish(r, ctx, rc);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_mspwh_body_handler(ngx_http_request_t *r)
+{
+    ngx_http_mspwh_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_mspwh_module);
+
+    ctx->reading = 0;
+
+    ngx_http_mspwh_finish(r, ctx, NGX_OK);
+
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
 }
 
 
@@ -237,22 +246,6 @@ ngx_http_mspwh_reject_unread(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ctx->size = 0;
 
     ngx_http_mspwh_reject(r, ctx, reason);
-}
-
-
-static void
-ngx_http_mspwh_body_handler(ngx_http_request_t *r)
-{
-    ngx_http_mspwh_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_mspwh_module);
-
-    ctx->reading = 0;
-
-    ngx_http_mspwh_finish(r, ctx, NGX_OK);
-
-    r->write_event_handler = ngx_http_core_run_phases;
-    ngx_http_core_run_phases(r);
 }
 
 

@@ -37,6 +37,13 @@ ngx_http_mspwh_set_header(ngx_http_request_t *r, ngx_str_t *name,
 }
 
 
+ngx_uint_t
+ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name, size_t len)
+{
+    return h->key.len == len && ngx_strncasecmp(h->key.data, name, len) == 0;
+}
+
+
 static ngx_table_elt_t *
 ngx_http_mspwh_find_header(ngx_http_request_t *r, ngx_str_t *name)
 {

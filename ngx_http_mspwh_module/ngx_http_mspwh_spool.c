@@ -3,10 +3,6 @@
 #include "ngx_http_mspwh_spool.h"
 
 
-/* milliseconds; only to keep a worker that is to quit until all is done */
-#define NGX_HTTP_MSPWH_SPOOL_WAIT  60000
-
-
 typedef struct {
     ngx_http_mspwh_spool_event_t   event;
     ngx_http_request_t            *request;
@@ -269,7 +265,7 @@ ngx_http_mspwh_spool_run(ngx_http_request_t *r,
     job->wait.data = job;
     job->wait.log = ngx_cycle->log;
 
-    ngx_add_timer(&job->wait, NGX_HTTP_MSPWH_SPOOL_WAIT);
+    ngx_add_timer(&job->wait, NGX_HTTP_MSPWH_KEEP_WORKER);
 
     return NGX_DONE;
 }
@@ -287,7 +283,7 @@ ngx_http_mspwh_spool_thread(void *data, ngx_log_t *log)
 static void
 ngx_http_mspwh_spool_wait(ngx_event_t *ev)
 {
-    ngx_add_timer(ev, NGX_HTTP_MSPWH_SPOOL_WAIT);
+    ngx_add_timer(ev, NGX_HTTP_MSPWH_KEEP_WORKER);
 }
 
 
