@@ -246,25 +246,29 @@ typedef struct {
 } ngx_http_mspwh_ctx_t;
 
 
-/* directives */
+/* directives, and what they leave to be done once all have been read */
 
 char *ngx_http_mspwh_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_http_mspwh_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_secret_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_mspwh_signature_header(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_mspwh_envelope_size(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_mspwh_dedup_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_mspwh_dedup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* NULL where the word is none of them */
 ngx_conf_enum_t *ngx_http_mspwh_find_enum(ngx_conf_enum_t *e,
     ngx_str_t *word);
-
-char *ngx_http_mspwh_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_mspwh_secret_file(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* a JSON pointer of a directive; what is wrong with it has been logged */
 char *ngx_http_mspwh_pointer(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -276,12 +280,6 @@ ngx_int_t ngx_http_mspwh_scan_pointer(mspwh_scanner_pointers_t *scanner,
 
 ngx_int_t ngx_http_mspwh_merge_sets(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
-char *ngx_http_mspwh_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_mspwh_dedup_zone(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_mspwh_dedup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-
-char *ngx_http_mspwh_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mspwh_merge_spool(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
 
@@ -290,14 +288,32 @@ ngx_int_t ngx_http_mspwh_create_dedup(ngx_conf_t *cf,
     ngx_http_mspwh_main_conf_t *mmcf);
 ngx_int_t ngx_http_mspwh_init_dedup(ngx_conf_t *cf);
 
+/* tells if two locations have the same secrets, or none, and the same ids */
+ngx_uint_t ngx_http_mspwh_same_keys(ngx_array_t *one, ngx_array_t *two);
 
-/* request flow */
 
-ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
+/*
+ * Warnings of what is legal but a mistake: the place of a "mspwh" directive,
+ * a location where it takes effect, once merged, and all of these together.
+ */
+
+char *ngx_http_mspwh_add_source(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *mlcf);
+void ngx_http_mspwh_check_location(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
+void ngx_http_mspwh_check_sources(ngx_conf_t *cf);
+
+/* a variable is asked for, but there is no verdict: is it too early? */
+void ngx_http_mspwh_check_early(ngx_http_request_t *r, ngx_str_t *variable);
+
+
+/* the way of a request */
 
 #if (NGX_HTTP_MSPWH_EARLY_READ)
 ngx_int_t ngx_http_mspwh_early_handler(ngx_http_request_t *r);
 #endif
+
+ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
 
 /*
  * Returns NGX_OK with a verdict, NGX_DONE while the body is being read,
@@ -307,64 +323,16 @@ ngx_int_t ngx_http_mspwh_early_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_mspwh_verify(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t **ctx, ngx_http_mspwh_loc_conf_t *mlcf);
 
-/* NGX_DECLINED, or the status for what this location does not let through */
-ngx_int_t ngx_http_mspwh_refuse(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+/* the request's context; NULL where there is none, or no memory */
+ngx_http_mspwh_ctx_t *ngx_http_mspwh_get_ctx(ngx_http_request_t *r);
+ngx_http_mspwh_ctx_t *ngx_http_mspwh_create_ctx(ngx_http_request_t *r);
 
-/* NGX_DECLINED, or the status for an event that mspwh_accept keeps out */
-ngx_int_t ngx_http_mspwh_check_accept(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
-
-/* NGX_DECLINED, or the status for a repeat, or NGX_DONE once answered */
-ngx_int_t ngx_http_mspwh_check_dedup(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+/* back to a context with no event, or with no verdict either */
+void ngx_http_mspwh_drop_event(ngx_http_mspwh_ctx_t *ctx);
+void ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx);
 
 /* before the body is read: where there is a spool, it may need the file */
 void ngx_http_mspwh_keep_body_file(ngx_http_request_t *r);
-
-/* by the answer's status, the event has been delivered or not */
-void ngx_http_mspwh_settle(ngx_http_request_t *r);
-
-/* tells if two locations have the same secrets, or none, and the same ids */
-ngx_uint_t ngx_http_mspwh_same_keys(ngx_array_t *one, ngx_array_t *two);
-
-
-/* tells if a header is of that name */
-ngx_uint_t ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name,
-    size_t len);
-
-
-/* answers: a header, in place of one of that name; NULL with no memory */
-
-ngx_table_elt_t *ngx_http_mspwh_set_header(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *value);
-
-/* 401 with its header, or 500 */
-ngx_int_t ngx_http_mspwh_challenge(ngx_http_request_t *r);
-
-/* sends a whole answer with no body; the result is for finalization */
-ngx_int_t ngx_http_mspwh_send_empty(ngx_http_request_t *r, ngx_uint_t status);
-
-ngx_int_t ngx_http_mspwh_header_filter(ngx_http_request_t *r);
-
-extern ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
-
-
-/* the end of a log line in monitor mode */
-#define NGX_HTTP_MSPWH_LET_THROUGH  ", let through (monitor)"
-
-
-/* reasons; an error is one of those that are not about memory */
-
-ngx_http_mspwh_reason_e ngx_http_mspwh_scanner_reason(
-    mspwh_scanner_error_e error);
-ngx_http_mspwh_reason_e ngx_http_mspwh_event_reason(mspwh_event_error_e error);
-
-/* sets the reason and its verdict, and logs them; monitor mode is told */
-void ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_reason_e reason);
-
-extern ngx_http_mspwh_reason_t  ngx_http_mspwh_reasons[];
 
 
 /* the body: prepare, feed as it arrives or once buffered, and the verdict */
@@ -386,14 +354,59 @@ void ngx_http_mspwh_finish(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
 extern ngx_http_request_body_filter_pt  ngx_http_mspwh_next_body_filter;
 
 
-/* the request's context; NULL where there is none, or no memory */
+/* reasons; an error is one of those that are not about memory */
 
-ngx_http_mspwh_ctx_t *ngx_http_mspwh_get_ctx(ngx_http_request_t *r);
-ngx_http_mspwh_ctx_t *ngx_http_mspwh_create_ctx(ngx_http_request_t *r);
+ngx_http_mspwh_reason_e ngx_http_mspwh_scanner_reason(
+    mspwh_scanner_error_e error);
+ngx_http_mspwh_reason_e ngx_http_mspwh_event_reason(mspwh_event_error_e error);
 
-/* back to a context with no event, or with no verdict either */
-void ngx_http_mspwh_drop_event(ngx_http_mspwh_ctx_t *ctx);
-void ngx_http_mspwh_release_ctx(ngx_http_mspwh_ctx_t *ctx);
+/* sets the reason and its verdict, and logs them; monitor mode is told */
+void ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_reason_e reason);
+
+extern ngx_http_mspwh_reason_t  ngx_http_mspwh_reasons[];
+
+/* the end of a log line in monitor mode */
+#define NGX_HTTP_MSPWH_LET_THROUGH  ", let through (monitor)"
+
+
+/* what becomes of a request, by its verdict */
+
+/* NGX_DECLINED, or the status for what this location does not let through */
+ngx_int_t ngx_http_mspwh_refuse(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
+/* NGX_DECLINED, or the status for an event that mspwh_accept keeps out */
+ngx_int_t ngx_http_mspwh_check_accept(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
+/* NGX_DECLINED, or the status for a repeat, or NGX_DONE once answered */
+ngx_int_t ngx_http_mspwh_check_dedup(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
+/* by the answer's status, the event has been delivered or not */
+void ngx_http_mspwh_settle(ngx_http_request_t *r);
+
+
+/* headers and answers */
+
+/* tells if a header is of that name */
+ngx_uint_t ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name,
+    size_t len);
+
+/* a header, in place of one of that name; NULL with no memory */
+ngx_table_elt_t *ngx_http_mspwh_set_header(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
+
+/* 401 with its header, or 500 */
+ngx_int_t ngx_http_mspwh_challenge(ngx_http_request_t *r);
+
+/* sends a whole answer with no body; the result is for finalization */
+ngx_int_t ngx_http_mspwh_send_empty(ngx_http_request_t *r, ngx_uint_t status);
+
+ngx_int_t ngx_http_mspwh_header_filter(ngx_http_request_t *r);
+
+extern ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
 
 
 /* variables */
@@ -416,21 +429,6 @@ ngx_int_t ngx_http_mspwh_set_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
 extern ngx_str_t  ngx_http_mspwh_verdicts[];
-
-
-/*
- * Warnings of what is legal but a mistake: the place of a "mspwh" directive,
- * a location where it takes effect, once merged, and all of these together.
- */
-
-char *ngx_http_mspwh_add_source(ngx_conf_t *cf,
-    ngx_http_mspwh_loc_conf_t *mlcf);
-void ngx_http_mspwh_check_location(ngx_conf_t *cf,
-    ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
-void ngx_http_mspwh_check_sources(ngx_conf_t *cf);
-
-/* a variable is asked for, but there is no verdict: is it too early? */
-void ngx_http_mspwh_check_early(ngx_http_request_t *r, ngx_str_t *variable);
 
 
 extern ngx_module_t  ngx_http_mspwh_module;
