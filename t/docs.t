@@ -2,6 +2,8 @@
 
 use strict;
 use warnings;
+use Cwd qw(abs_path);
+use File::Basename qw(basename dirname);
 use Test::More;
 use MspwhDocs;
 use MspwhTest;
@@ -40,6 +42,29 @@ for my $page (pages()) {
         my @anchors = map { lc s/[^\w -]//gr =~ s/ /-/gr } $there =~ /^#+ (.*)/mg;
         ok(scalar(grep { $_ eq $anchor } @anchors), "$page: $link leads to a heading");
     }
+}
+
+# The design is that of the code: what it names is there, each file has its one line in a table.
+{
+    my $design = page_text('docs/design.md');
+    my %source = map { basename($_) => page_text('ngx_http_mspwh_module/' . basename($_)) }
+        glob abs_path(dirname(__FILE__) . '/..') . '/ngx_http_mspwh_module/*';
+    my %listed;
+    for my $row ($design =~ /^\| `([\w.\[\]]+)` \|/mg) {
+        $listed{$_}++ for $row =~ /^(.*)\.\[ch\]$/ ? ("$1.c", "$1.h") : $row;
+    }
+    is_deeply(\%listed, { map { $_ => 1 } keys %source }, 'docs/design.md has each source file once');
+
+    my $found = 0;
+    for my $line (split /\n/, $design) {
+        my ($file) = $line =~ /(\w+\.c)$/;
+        for my $function ($line =~ /\b((?:ngx_http_)?mspwh_\w+)\(\)/g) {
+            my @in = grep { $source{$_} =~ /^\Q$function\E\(/m } sort keys %source;
+            is("@in", $file // $in[0] // 'somewhere', "docs/design.md: $function() is where it says");
+            $found++;
+        }
+    }
+    cmp_ok($found, '>=', 20, 'docs/design.md: the functions are found');
 }
 
 done_testing();
