@@ -32,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "head.h"
 #include "upstream.h"
 
 
@@ -214,12 +215,9 @@ send_request(connection_t *c, size_t size)
 static void
 parse_head(connection_t *c)
 {
-    char  *end, *value;
+    c->body = head_end(c->head, c->length);
 
-    c->head[c->length] = '\0';
-    end = strstr(c->head, "\r\n\r\n");
-
-    if (end == NULL) {
+    if (c->body == -1) {
         if (c->length == HEAD) {
             errno = EMSGSIZE;
             fail("response");
@@ -235,12 +233,7 @@ parse_head(connection_t *c)
         fail("response");
     }
 
-    c->body = c->head + c->length - (end + 4);
-    end[2] = '\0';
-
     c->closes = strcasestr(c->head, "\r\nconnection: close\r\n") != NULL;
-    value = strcasestr(c->head, "\r\ncontent-length:");
-    c->body = (value ? atoll(value + 17) : 0) - c->body;
     c->in_body = 1;
 }
 

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "head.h"
 #include "upstream.h"
 
 
@@ -130,23 +131,11 @@ answer(connection_t *c)
 static void
 parse_head(connection_t *c)
 {
-    char  *end, *value;
+    c->body = head_end(c->head, c->length);
 
-    c->head[c->length] = '\0';
-    end = strstr(c->head, "\r\n\r\n");
-
-    if (end == NULL) {
-        if (c->length == HEAD) {
-            shutdown(c->fd, SHUT_RDWR);
-        }
-
-        return;
+    if (c->body == -1 && c->length == HEAD) {
+        shutdown(c->fd, SHUT_RDWR);
     }
-
-    c->body = c->head + c->length - (end + 4);
-    end[2] = '\0';
-    value = strcasestr(c->head, "\r\ncontent-length:");
-    c->body = (value ? atoll(value + 17) : 0) - c->body;
 }
 
 
