@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use Digest::SHA qw(sha256_hex);
 use Test::More;
+use MspwhEvents qw(event seen settled shown);
 use MspwhTest;
 
 my $dead = port('dead');
@@ -47,10 +48,6 @@ server {
 CONF
 
 my $name = 'X-Webhook-Signature';
-sub event { qq({"eventType":"$_[0]","entityId":5,"TicketId":5,"AdditionalFields":[],"Details":"@{['d' x ($_[1] // 1)]}"}) }
-sub seen { my @r = map { "$_->{backend} $_->{uri}" } records(); clear_records(); return [sort @r] }
-sub settled { my ($n, @r) = @_; for (1 .. 40) { last if (@r = records()) >= $n; select undef, undef, undef, 0.05 } return seen() }
-sub shown { my $r = shift; return [$r->{status}, map { $r->{header}{"x-$_"} // '' } @_] }
 sub info { open my $fh, '<', dir() . '/info.log' or die; return join '', <$fh> }
 
 my %accepts = (

@@ -15,7 +15,7 @@ my $name = 'X-Webhook-Signature';
 sub example { return page_text("docs/examples/$_[0]") }
 sub at { '127.0.0.1:' . port($_[0]) }
 sub in { my $instance = shift; return instance_file($instance, $_[0]) }
-sub text_of { my $file = in(@_); return MspwhTest::slurp($file) }
+sub text_of { my $file = in(@_); return slurp($file) }
 
 sub replaced {
     my ($text, @pairs) = @_;

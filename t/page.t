@@ -5,6 +5,7 @@ use warnings;
 use Digest::SHA qw(sha256_base64);
 use Test::More;
 use Time::HiRes qw(sleep time);
+use MspwhEvents qw(event);
 use MspwhTest;
 use MspwhMetrics;
 use Chromium;
@@ -67,7 +68,6 @@ if (!installed('chromium')) {
 
 # --- what is seen ----------------------------------------------------------------
 
-sub event { qq({"eventType":"$_[0]","entityId":5,"TicketId":5,"AdditionalFields":[],"Details":"@{['d' x ($_[1] // 1)]}"}) }
 sub old { post($_[0], $_[1], 'X-Webhook-Signature' => sign('old', $_[1])) }
 
 my $browser = Chromium->start;

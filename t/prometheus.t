@@ -22,7 +22,6 @@ start(<<'CONF');
     location = /mspwh { mspwh_status; }
 CONF
 
-sub slurp { open my $fh, '<', $_[0] or die "$_[0]: $!"; local $/; return <$fh> }
 sub event { qq({"eventType":"$_[0]","entityId":5,"TicketId":5,"Details":"@{['d' x ($_[1] // 1)]}"}) }
 sub traffic {
     signed('/', event($_, 3000)) for qw(ticket.created ticket.merged);

@@ -39,7 +39,7 @@ sub start_queue {
         my ($request, @lines) = split /\r\n/, MspwhTest::take_head($c) // next;
         my %header = map { /^(.*?):\s*(.*)/ ? (lc $1, $2) : () } @lines;
         my $body = MspwhTest::take_body($c, \%header, 0) // next;
-        my $mode = MspwhTest::slurp(dir() . '/mode');
+        my $mode = slurp(dir() . '/mode');
         my $turn = $mode eq 'flaky' ? ++$count % 6 : -1;
         my $status = $turn == 2 || $turn == 4 ? 503 : $mode eq 'flaky' ? 201 : $mode;
         my @line = ($status, $request =~ s/ HTTP.*//r, sha256_hex($body),
@@ -55,7 +55,7 @@ END { stop_queue() if $$ == $parent }
 # What the queue has, by its key.
 sub messages {
     my %message;
-    for (split /\n/, MspwhTest::slurp(dir() . '/queue')) {
+    for (split /\n/, slurp(dir() . '/queue')) {
         my %m;
         @m{qw(status request sha host type key id)} = split /\t/;
         push @{ $message{ $m{key} } }, \%m;

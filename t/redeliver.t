@@ -94,7 +94,6 @@ sub files {
     return grep { !/^(?:\.\.?|\.lock|quarantine)$/ } sort readdir $d;
 }
 sub both { return map { ("$_.body", "$_.headers") } @_ }
-sub content { open my $fh, '<:raw', $_[0] or return ''; local $/; return scalar(<$fh>) // '' }
 
 # Exit status and output.
 sub redeliver {
@@ -130,15 +129,15 @@ sub end_process {
     kill $signal => $process->{pid} if $signal;
     within(10, sub { waitpid($process->{pid}, WNOHANG) == $process->{pid} }) or return;
     my $status = $?;
-    $all_output .= content($process->{out});
+    $all_output .= slurp($process->{out});
     return $status >> 8 || $status;
 }
 
-sub workers_of { split ' ', content("/proc/$_[0]{pid}/task/$_[0]{pid}/children") }
+sub workers_of { split ' ', slurp("/proc/$_[0]{pid}/task/$_[0]{pid}/children") }
 sub unlocked { open my $fh, '<', "$_[0]/.lock" or return 1; return flock $fh, LOCK_EX | LOCK_NB }
 sub seen { my @r = records(); clear_records(); return @r }
 # What nginx has logged, which is a moment after it has answered.
-sub tries { return map { [split] } split /\n/, content(dir() . '/try.log') }
+sub tries { return map { [split] } split /\n/, slurp(dir() . '/try.log') }
 END { kill KILL => @children if @children }
 
 # --- order, bytes, headers
@@ -206,7 +205,7 @@ END { kill KILL => @children if @children }
     my @down = map { simple_event($dir, 'ticket.updated', $_) } 1 .. 3;
     simple_event($dir, "ticket.response.$_", 7) for qw(added updated deleted);
     my $good = simple_event($dir, 'ticket.created', 9);
-    my %before = map { $_ => content("$dir/$_") } grep { !/\Q$good/ } files($dir);
+    my %before = map { $_ => slurp("$dir/$_") } grep { !/\Q$good/ } files($dir);
     my ($rc, $text) = redeliver($dir, url('/webhook'));
     is($rc, 1, 'failures: exit status 1');
     like($text, qr/^$us: kept, 502: the backend does not answer \(\Q$down[0]\E\)$/m, '... a 502 is said');
@@ -214,7 +213,7 @@ END { kill KILL => @children if @children }
     is(scalar(() = $text =~ /kept, 502/g), 1, '... once');
     like($text, qr/^$us: 1 sent, 6 kept, 0 quarantined \(403: 1, 409: 1, 502: 3, 503: 1\)$/m,
         '... and counted at the end');
-    is_deeply({ map { $_ => content("$dir/$_") } files($dir) }, \%before,
+    is_deeply({ map { $_ => slurp("$dir/$_") } files($dir) }, \%before,
         '... what failed is kept as it was, the other is gone');
     my $order = '';
     within(5, sub { $order = join ' ', map { $_->[4] } (tries())[-7 .. -1]; $order eq '1 7 7 7 9 2 3' });
@@ -248,14 +247,14 @@ END { kill KILL => @children if @children }
     my $before = spool($dir, 'ticket.created', 1, event('ticket.created', 1), secret => 'the one before');
     my $strange = spool($dir, '-', '-', '{"no":"event"}');
     my $good = simple_event($dir, 'ticket.created', 2);
-    my %before = map { $_ => content("$dir/$_") } both($before, $strange);
+    my %before = map { $_ => slurp("$dir/$_") } both($before, $strange);
     my ($rc, $text) = redeliver('--quiet', $dir, url('/webhook'));
     is($rc, 1, 'quarantine: exit status 1');
     like($text, qr/^$us: quarantined, 401: .*secret was taken away.*--requeue.*\(\Q$before\E\)$/m,
         '... for a 401, the likely cause is said');
     like($text, qr/^$us: quarantined, 400: not a usable event.*\(\Q$strange\E\)$/m, '... for a 400 too');
     is_deeply([files($dir)], [], '... the others are delivered');
-    is_deeply({ map { $_ => content("$dir/quarantine/$_") } files("$dir/quarantine") }, \%before,
+    is_deeply({ map { $_ => slurp("$dir/quarantine/$_") } files("$dir/quarantine") }, \%before,
         '... these are in quarantine, as they were');
     is_deeply([map { sprintf '%04o', (stat "$dir/quarantine/$_")[2] & 07777 } '.', sort keys %before],
         ['0700', ('0600') x 4], '... for their owner only');
@@ -263,7 +262,7 @@ END { kill KILL => @children if @children }
     like((redeliver('--status', $dir))[1], qr/^waiting: 0 events.*\nquarantined: 2 events/,
         '... --status counts them');
     is_deeply([redeliver('--requeue', $dir)], [0, "2 moved back\n"], '--requeue');
-    is_deeply({ map { $_ => content("$dir/$_") } files($dir) }, \%before, '... moves them back');
+    is_deeply({ map { $_ => slurp("$dir/$_") } files($dir) }, \%before, '... moves them back');
     clear_records();
     redeliver($dir, url('/both'));
     is_deeply([map { $_->{sha256} } seen()], [sha256_hex(event('ticket.created', 1))],
@@ -348,7 +347,7 @@ push @children, $slow_pid;
 my $slow_url = 'http://127.0.0.1:' . $slow->sockport . '/';
 sub hold { write_file("$slow_log.hold", '') }
 sub let_go { unlink "$slow_log.hold" }
-sub slow_log { my @l = split /\n/, content($slow_log); return @l }
+sub slow_log { my @l = split /\n/, slurp($slow_log); return @l }
 
 {
     my $dir = new_spool();
@@ -424,7 +423,7 @@ sub slow_log { my @l = split /\n/, content($slow_log); return @l }
     my $large = spool($dir, 'ticket.created', 32, event('ticket.created', 32, 'z' x 30_000_000));
     ok(within(5, sub { grep { $_->{length} > 30_000_000 } records() }),
         '... delivers an event that comes later, while another waits');
-    my @peak = map { content("/proc/$_/status") =~ /VmHWM:\s*(\d+)/ } workers_of($loop);
+    my @peak = map { slurp("/proc/$_/status") =~ /VmHWM:\s*(\d+)/ } workers_of($loop);
     cmp_ok((sort { $a <=> $b } @peak)[-1], '<', 30_000, '... and has no body of 30 MB in memory');
     ok(within(10, sub { (grep { $_->[1] == 502 and $_->[4] eq 31 } tries()) >= 6 }), '... tries the other');
     my @at = map { $_->[0] } grep { $_->[1] == 502 and $_->[4] eq 31 } tries();
@@ -465,7 +464,7 @@ PERL
 sub kept_in {
     my ($dir, $file, $body) = @_;
     my ($has, $heads) = map { [grep { -e } "$dir/$file.$_", "$dir/quarantine/$file.$_"] } qw(body headers);
-    return 0 if @$has != 1 or @$heads != 1 or content($has->[0]) ne $body;
+    return 0 if @$has != 1 or @$heads != 1 or slurp($has->[0]) ne $body;
     return dirname($has->[0]) eq dirname($heads->[0]) ? 2 : 1;
 }
 

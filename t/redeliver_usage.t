@@ -37,11 +37,9 @@ my $tool = "$repo/bin/$us";
     }
 }
 
-sub content { open my $fh, '<', $_[0] or die "$_[0]: $!"; local $/; return scalar <$fh> }
-
 SKIP: {
     skip 'there is no systemd-analyze', 1 if !-x '/usr/bin/systemd-analyze';
-    my @units = map { write_file(basename($_), content($_) =~ s{/usr/local/bin/\Q$us\E}{$tool}r, 0644) }
+    my @units = map { write_file(basename($_), slurp($_) =~ s{/usr/local/bin/\Q$us\E}{$tool}r, 0644) }
         sort glob "$repo/systemd/*";
     is_deeply([run('/usr/bin/systemd-analyze', 'verify', @units)], [0, ''], 'systemd takes the units');
 }

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use Digest::SHA qw(sha256_hex);
 use Test::More;
+use MspwhEvents qw(event seen settled);
 use MspwhTest;
 
 my $dead = port('dead');
@@ -62,12 +63,9 @@ server {
 CONF
 write_file('html/secret.txt', "static\n", 0644);
 
-sub event { qq({"eventType":"$_[0]","entityId":5,"TicketId":5,"AdditionalFields":[],"Details":"@{['d' x ($_[1] // 1)]}"}) }
 my $body = event('ticket.created');
 my @wrong = ('X-Webhook-Signature' => sign('wrong', $body));
 
-sub seen { my @r = map { "$_->{backend} $_->{uri}" } records(); clear_records() if !@_; return [sort @r] }
-sub settled { my ($n, @r) = @_; for (1 .. 40) { last if (@r = records()) >= $n; select undef, undef, undef, 0.05 } return seen() }
 
 # map
 for (['Ticket created', 'A', 'ticket.created'], ['Ticket note added', 'B', 'ticket.note.added'], ['NOTE_DELETED', 'B', 'ticket.note.deleted'], ['Ticket merged', 'A', 'ticket.merged']) {

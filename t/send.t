@@ -44,7 +44,6 @@ sub signature {
     my ($rc, $text) = run($shell, $send, '--secret-file', $file, '--dry-run', 'http://localhost/', $of // $body);
     return $text =~ /\A$name: (\S+)\n\n/ ? $1 : "$rc: $text";
 }
-sub content { open my $fh, '<:raw', $_[0] or die; local $/; return scalar <$fh> }
 
 my %keys = (
     'one byte'             => 'k',
@@ -61,14 +60,14 @@ my %keys = (
 for my $shell (@shells) {
     for my $what (sort keys %keys) {
         my $file = write_file('key', $keys{$what});
-        is(signature($shell, $file), sign($keys{$what}, content($body)), "$shell, secret of $what");
+        is(signature($shell, $file), sign($keys{$what}, slurp($body)), "$shell, secret of $what");
     }
     for (["\n", 'LF'], ["\r\n", 'CRLF']) {
         my $file = write_file('key', "some secret$_->[0]");
-        is(signature($shell, $file), sign('some secret', content($body)), "$shell, secret before one $_->[1]");
+        is(signature($shell, $file), sign('some secret', slurp($body)), "$shell, secret before one $_->[1]");
     }
 }
-is(signature('sh', write_file('key', 'k' x 4096 . "\r\n")), sign('k' x 4096, content($body)), '4096 bytes and a newline');
+is(signature('sh', write_file('key', 'k' x 4096 . "\r\n")), sign('k' x 4096, slurp($body)), '4096 bytes and a newline');
 
 my @refused = (
     ['', 'empty'], ["\n", 'empty'], ["\r\n", 'empty'], ['k' x 4097, 'over 4 KB'], ['k' x 9000, 'over 4 KB'],
@@ -111,7 +110,7 @@ my @eleven = map { "ticket.$_" } qw(created updated deleted), (map { ("note.$_",
 is_deeply([$rc, sort @types], [0, sort @eleven], 'there are samples of the eleven types');
 for my $type (@types) {
     ($rc, $text) = with(url(), '--event', $type, '--', '-D', dir() . '/head');
-    my %header = map { /^([\w-]+): (.*?)\r?$/ ? (lc $1 => $2) : () } split /\n/, content(dir() . '/head');
+    my %header = map { /^([\w-]+): (.*?)\r?$/ ? (lc $1 => $2) : () } split /\n/, slurp(dir() . '/head');
     is($rc, 0, "$type: accepted") or diag $text;
     like($text, qr/\A$type, \d+ bytes: 200 in [\d.]+ s\nbackend A \/\n\z/, '... and the answer shown');
     my $entity = $type =~ /^ticket\.\w+$/ ? 48213 : 90817;
@@ -124,7 +123,7 @@ for my $type (@types) {
 }
 got();
 with(url(), '--event=ticket.note.added', '--ticket', '7f3e-a', '--entity=12345678901234567890', '--', '-D', dir() . '/head');
-like(content(dir() . '/head'), qr/X-eid: 12345678901234567890\r\nX-tid: 7f3e-a\r\n/, 'ids of our own');
+like(slurp(dir() . '/head'), qr/X-eid: 12345678901234567890\r\nX-tid: 7f3e-a\r\n/, 'ids of our own');
 got();
 
 # --- bad signatures, other answers
@@ -202,7 +201,7 @@ is(scalar(got()), 0, '... nothing is sent');
 ($rc, $text) = sender('--help');
 is($rc, 0, '--help');
 like($text, qr/\AUsage: /, '... is shown');
-like($text, qr/^ +\Q$_\E\b/m, "... with $_") for content($send) =~ /^        (--[a-z-]+)\) /mg;
+like($text, qr/^ +\Q$_\E\b/m, "... with $_") for slurp($send) =~ /^        (--[a-z-]+)\) /mg;
 
 # --- what others on the machine can see: arguments and environments
 
@@ -230,7 +229,7 @@ for my $key ('a secret that ps must not show', 'a long one ' x 20) {
     }
     my ($signature, $signed) = $text =~ /\A$name: (\S+)\n\n(.*)\z/s;
     is($signature, sign($key, $signed), '... and signs rightly');
-    my $seen = content(dir() . '/seen.log');
+    my $seen = slurp(dir() . '/seen.log');
     like($seen, qr/^openssl\n/m, 'the watch sees openssl') or next;
     like($seen, qr/^curl\n/m, 'the watch sees curl');
     my $used = length $key > 64 ? sha256($key) : $key;

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use Test::More;
+use MspwhEvents qw(shown);
 use MspwhTest;
 
 start_http(<<'CONF');
@@ -37,7 +38,6 @@ CONF
 
 my $ids = '"EventType":"Ticket created","EntityId":1,"Details":"d"';
 sub body { "{$ids,$_[0]}" }
-sub shown { my $r = shift; return [$r->{status}, map { $r->{header}{"x-$_"} // '' } @_] }
 sub fields { body(qq("AdditionalFields":[{"Name":"Site","Value":$_[0]}])) }
 
 my $long = 'x' x 1024;
@@ -90,7 +90,7 @@ is_deeply(shown(signed('/early', fields('"v"')), 'copy'), [200, '[]'], 'empty be
 ok(log_matches(qr/\$site/), '... and a line of the log tells');
 is_deeply(shown(signed('/off', fields('"v"')), 'site'), [200, ''], 'mspwh off: empty');
 
-my ($line) = grep { /Berlin/ } split /\n/, MspwhTest::slurp(dir() . '/values.log');
+my ($line) = grep { /Berlin/ } split /\n/, slurp(dir() . '/values.log');
 is($line, '{"site":"Berlin","deep":""}', 'in log_format');
 
 my $many = join ' ', map { "mspwh_set \$v$_ /a/$_;" } 0 .. 63;

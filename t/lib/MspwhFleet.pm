@@ -25,7 +25,7 @@ my $slow  = $ENV{MSPWH_SLOW} || 1;
 my (%pid, %port);
 
 sub instance_file { my ($name, $file) = @_; return dir() . "/$name/$file" }
-sub instance_log { MspwhTest::slurp(instance_file($_[0], 'logs/error.log')) }
+sub instance_log { slurp(instance_file($_[0], 'logs/error.log')) }
 
 # Writes the configuration, with absolute paths led into the directory, and what it
 # does not say itself of processes and files. $port is one that the instance listens at.
@@ -62,12 +62,12 @@ sub start_instance {
         last if waitpid($pid, WNOHANG) == $pid and delete $pid{$name};
         sleep 0.05;
     }
-    die "$name did not start:\n" . MspwhTest::slurp("${dir}stderr.log") . instance_log($name);
+    die "$name did not start:\n" . slurp("${dir}stderr.log") . instance_log($name);
 }
 
 sub instance_workers {
     my $pid = $pid{ $_[0] };
-    return split ' ', MspwhTest::slurp("/proc/$pid/task/$pid/children");
+    return split ' ', slurp("/proc/$pid/task/$pid/children");
 }
 
 # HUP, then wait until all workers are new ones.
