@@ -37,8 +37,8 @@ sub define_instance {
     my $http = join "\n", $conf =~ /^\s*access_log\s/m ? () : 'access_log off;',
         map { "${_}_temp_path $dir$_;" } grep { $conf !~ /^\s*${_}_temp_path/m } qw(client_body proxy fastcgi uwsgi scgi);
     for ($conf) {
-        s{load_module\s+modules/ngx_http_mspwh_module\.so;}{MspwhTest::load_module()}e;
         s{(?<= )/(?=(?:etc|run|tmp|var)/)}{$dir}g;
+        s{load_module\s+modules/ngx_http_mspwh_module\.so;}{MspwhTest::load_module()}e;
         s{^http \{\n}{$main\nhttp \{\n$http\n}m or die "$name: no http";
     }
     make_path("${dir}logs", map { "$dir$_" } qw(etc run tmp var/spool var/log/nginx));
