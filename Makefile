@@ -5,7 +5,7 @@
 # make test       install what is missing, build, run all tests
 # make integration  run t/ only, with what is built; NGINX=/path, TESTS="t/body.t ..."
 # make sanitize   install what is missing, run the tests under sanitizers;
-#                 LINK=static or LINK=dynamic for one of both
+#                 LINK=static or LINK=dynamic for one of both, QUICK=1 for CI's part
 # make valgrind   install what is missing, run some tests under valgrind
 # make matrix     install what is missing, build and run the tests in Debian 12, 13 and
 #                 testing; see tools/matrix
