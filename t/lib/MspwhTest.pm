@@ -252,7 +252,7 @@ END {
         my $status = $?;
         my @crashed = grep { /$Alarms/ } split /\n/, error_log();
         @crashed = grep { !/exited on signal 9$/ } @crashed if $Kills;
-        print "# nginx error log:\n", map { "# $_\n" } @crashed if @crashed;
+        print STDERR "# nginx error log:\n", map { "# $_\n" } @crashed if @crashed;
         stop();
         my @reports = reports();
         if ($backend) {
@@ -272,7 +272,7 @@ sub reports {
     for my $file (@found) {
         (my $kept = $file) =~ s{/report\.}{/$test.};
         rename $file, $kept or die "$file: $!";
-        print "# $kept:\n", map { "# $_\n" } split /\n/, slurp($kept);
+        print STDERR "# $kept:\n", map { "# $_\n" } split /\n/, slurp($kept);
     }
     return @found;
 }
