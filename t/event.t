@@ -111,6 +111,11 @@ is_deeply([shown($r, qw(entity action eid))], ['unknown', 'unknown', '5'], 'unkn
 $r = signed('/', event('ticket.created', eventType => '7'));
 is_deeply([$r->{status}, shown($r, qw(verdict type raw))], [200, 'verified', '7', '7'], 'a number is an unknown type');
 
+# the most memory for its texts that an event may need
+$r = signed('/', event("\xe2\x98\x83"));
+is_deeply([$r->{status}, shown($r, qw(type raw anomaly))], [200, '%e2%98%83', '%E2%98%83', 'unknown_event_type'],
+    'a type of nothing but bytes to encode');
+
 my @anomalies = (
     ['ticket_id_mismatch', event('ticket.created', TicketId => 8)],
     ['', event('ticket.created', TicketId => '"7"')],
