@@ -195,7 +195,7 @@ sub start_http {
     for (1 .. 100 * $slow) {
         last if !$master;
         my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => port());
-        return 1 if $s;
+        return 1 if $s and workers() >= $Workers;
         last if waitpid($master, WNOHANG) == $master and !($master = undef);
         sleep 0.05;
     }
