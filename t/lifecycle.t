@@ -235,8 +235,9 @@ is(scalar(grep { !$delivered{$_} } keys %accepted), 0, 'each of them has reached
 my @all = map { my $id = $_; map { [$id, @$_] } @{ $delivered{$id} } } keys %delivered;
 is(scalar(grep { ($hash{ $_->[0] } // '') ne $_->[1] } @all), 0, '... whole, and nothing that was not signed has');
 
-my @forged = ledger('forged*');
-cmp_ok(scalar @forged, '>', 200, @forged . ' forged events were sent');
+# while nginx is down, there is no answer
+my @forged = grep { $_->[1] } ledger('forged*');
+cmp_ok(scalar @forged, '>', 200, @forged . ' forged events were answered');
 is(scalar(grep { $_->[1] =~ /^[23]/ } @forged), 0, '... none was accepted');
 cmp_ok(scalar(grep { $_->[1] == 401 } @forged), '>', @forged * 0.9, '... nearly all had their 401');
 

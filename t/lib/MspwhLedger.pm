@@ -25,13 +25,13 @@ sub open_ledger {
     return sub { syswrite $fh, join(' ', @_, sprintf '%.6f', time) . "\n" };
 }
 
-# The lines of ledgers whose names match, each as its words.
+# The lines of ledgers whose names match, each as its words; not one that is just being written.
 sub ledger {
     my $pattern = shift;
     my @lines;
     for my $file (sort glob dir() . "/$pattern") {
         open my $fh, '<', $file or die "$file: $!";
-        push @lines, map { chomp; [split / /] } <$fh>;
+        push @lines, map { chomp; [split / /] } grep { /\n\z/ } <$fh>;
     }
     return @lines;
 }
