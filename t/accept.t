@@ -19,7 +19,10 @@ server {
 
     location / { proxy_pass http://%%A%%; }
     location /one { mspwh_accept ticket.created; proxy_pass http://%%A%%; }
-    location /prefix { mspwh_accept ticket.note.* ticket.deleted; mspwh_accept ticket.response.added; proxy_pass http://%%A%%; }
+    location /prefix {
+        mspwh_accept ticket.note.* ticket.deleted; mspwh_accept ticket.response.added;
+        proxy_pass http://%%A%%;
+    }
     location /tickets { mspwh_accept ticket.*; proxy_pass http://%%A%%; }
     location /unknown { mspwh_accept ticket.merged note.merged t%c3%a4st.created; proxy_pass http://%%A%%; }
     location /outer { mspwh_accept ticket.created; proxy_pass http://%%A%%;
@@ -28,7 +31,10 @@ server {
         location /outer/all { mspwh_accept *; proxy_pass http://%%A%%; }
     }
     location /pass { mspwh_accept ticket.created; mspwh_malformed pass; proxy_pass http://%%A%%; }
-    location /monitor { mspwh monitor; mspwh_accept ticket.created; proxy_pass http://%%A%%; proxy_set_header X-Verdict \$mspwh_verdict; }
+    location /monitor {
+        mspwh monitor; mspwh_accept ticket.created; proxy_pass http://%%A%%;
+        proxy_set_header X-Verdict \$mspwh_verdict;
+    }
     location /page { mspwh_accept ticket.created; error_page 400 401 404 = \@page; proxy_pass http://%%A%%; }
     location \@page { mspwh off; proxy_pass http://%%B%%; }
 
@@ -43,7 +49,10 @@ server {
     location = /copy { internal; mspwh_accept ticket.note.*; proxy_pass http://%%B%%; }
     location /auth { error_page 502 = \@asked; proxy_pass http://127.0.0.1:$dead; }
     location \@asked { auth_request /ask; proxy_pass http://%%A%%; }
-    location = /ask { internal; mspwh_accept ticket.deleted; proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_pass http://%%B%%/status/403; }
+    location = /ask {
+        internal; mspwh_accept ticket.deleted; proxy_pass_request_body off;
+        proxy_set_header Content-Length ""; proxy_pass http://%%B%%/status/403;
+    }
 }
 CONF
 
@@ -52,7 +61,8 @@ sub info { open my $fh, '<', dir() . '/info.log' or die; return join '', <$fh> }
 
 my %accepts = (
     '/one' => ['ticket.created'],
-    '/prefix' => ['NoteAdded', 'ticket.note.deleted', 'Ticket note updated', 'Ticket note merged', 'TicketDeleted', 'response.added'],
+    '/prefix' => ['NoteAdded', 'ticket.note.deleted', 'Ticket note updated', 'Ticket note merged',
+        'TicketDeleted', 'response.added'],
     '/tickets' => ['ticket created', 'NoteAdded', 'ResponseDeleted', 'AttachmentAdded', 'TicketMerged'],
     '/unknown' => ['TicketMerged', 'ticket merged', 'NoteMerged', "T\xc3\xa4st created"],
     '/outer' => ['ticket.created'], '/outer/in' => ['ticket.created'], '/outer/own' => ['ticket.updated'],
@@ -74,7 +84,8 @@ for my $path (sort keys %accepts) {
     }
     for my $type (@{ $not{$path} }) {
         my $r = signed($path, event($type));
-        is_deeply(shown($r, 'verdict', 'eid', 'key'), [204, 'not_accepted', '5', '1'], "$path: $type is answered 204");
+        is_deeply(shown($r, 'verdict', 'eid', 'key'), [204, 'not_accepted', '5', '1'],
+            "$path: $type is answered 204");
         is($r->{header}{'content-type'}, undef, '... with no content');
         isnt($r->{header}{'x-type'}, undef, '... its type is known');
         is_deeply(seen(), [], '... and goes no further');
@@ -95,7 +106,8 @@ for my $path ('/one', '/monitor') {
     for (@cases) {
         my ($verdict, $status, $bytes, @headers) = @$_;
         $status = 200 if $through;
-        is_deeply(shown(post($path, $bytes, @headers), 'verdict'), [$status, $verdict], "$path: $verdict, $status");
+        is_deeply(shown(post($path, $bytes, @headers), 'verdict'), [$status, $verdict],
+            "$path: $verdict, $status");
         my ($record) = records();
         is($record->{header}{'x-verdict'}, $verdict, '... the upstream is told') if $through;
         is_deeply(seen(), $status == 200 ? ["A $path"] : [], '... forwarded where it may');
@@ -124,9 +136,11 @@ for (@redirects) {
 }
 
 # Subrequests
-is_deeply(shown(signed('/mirror', event('NoteAdded')), 'verdict'), [200, 'verified'], 'mirror: a listed event');
+is_deeply(shown(signed('/mirror', event('NoteAdded')), 'verdict'), [200, 'verified'],
+    'mirror: a listed event');
 is_deeply(settled(2), ['A /mirror', 'B /copy'], '... is mirrored');
-is_deeply(shown(signed('/mirror', event('ticket.created')), 'verdict'), [200, 'verified'], 'mirror: another event');
+is_deeply(shown(signed('/mirror', event('ticket.created')), 'verdict'), [200, 'verified'],
+    'mirror: another event');
 select undef, undef, undef, 0.2;
 is_deeply(seen(), ['A /mirror'], '... is not, and goes on');
 SKIP: {
@@ -140,7 +154,8 @@ my $c = connection();
 for my $status (204, 200, 204, 204, 200) {
     my $body = event($status == 204 ? 'ticket.updated' : 'ticket.created', 50_000);
     for my $chunked (0, 7000) {
-        my $r = request(connection => $c, path => '/one', body => $body, chunked => $chunked, headers => [$name => sign(SECRET, $body)]);
+        my $r = request(connection => $c, path => '/one', body => $body, chunked => $chunked,
+            headers => [$name => sign(SECRET, $body)]);
         is($r->{status}, $status, "keepalive, chunked $chunked: $status");
         my @r = records();
         is($r[0]{sha256}, sha256_hex($body), '... byte for byte') if $status == 200;
@@ -155,7 +170,8 @@ for my $status (204, 200, 204, 204, 200) {
     is_deeply([map { read_response($c)->{status} } 1 .. 3], [204, 204, 204], 'pipelined');
     is(request(method => 'HEAD', path => '/one', body => $body, headers => \@headers)->{status}, 204, 'HEAD');
     is(request(method => 'GET', path => '/one', body => $body, headers => \@headers)->{status}, 204, 'GET');
-    is(request(http => '1.0', path => '/one', body => $body, headers => \@headers)->{status}, 204, 'HTTP/1.0');
+    is(request(http => '1.0', path => '/one', body => $body, headers => \@headers)->{status}, 204,
+        'HTTP/1.0');
 }
 SKIP: {
     needs(module => 'http_v2_module');
@@ -163,7 +179,8 @@ SKIP: {
     for my $size (1, 100_000) {
         my $body = event('ticket.updated', $size);
         my $file = write_file('body.json', $body);
-        my @curl = ('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-H', "$name: " . sign(SECRET, $body), '--data-binary', "\@$file");
+        my @curl = ('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-H', "$name: " . sign(SECRET, $body),
+            '--data-binary', "\@$file");
         my $url = 'http://127.0.0.1:' . port('h2') . '/one';
         my (undef, $text) = run(@curl, '-w', '%{http_version} %{http_code} %{size_download}', $url);
         is($text, '2 204 0', "HTTP/2, $size bytes");

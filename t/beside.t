@@ -23,7 +23,10 @@ server {
 }
 CONF
 
-sub event { return '{"eventType":"ticket.created","entityId":5,"Details":"' . join('', map { chr 97 + $_ * 7 % 26 } 1 .. 100) x $_[0] . '"}' }
+sub event {
+    return '{"eventType":"ticket.created","entityId":5,"Details":"'
+        . join('', map { chr 97 + $_ * 7 % 26 } 1 .. 100) x $_[0] . '"}';
+}
 sub changed { my $body = shift; substr($body, length($body) / 2, 1) ^= "\1"; return $body }
 
 # Starts nginx with these modules beside this one; false where one is missing.
@@ -46,7 +49,11 @@ sub outcome {
     clear_records();
     return [$r->{status}, @records];
 }
-sub deliver { my ($path, $body, $signed, %o) = @_; return outcome(request(path => $path, body => $body, headers => [$name => sign(SECRET, $signed // $body)], %o)) }
+sub deliver {
+    my ($path, $body, $signed, %o) = @_;
+    return outcome(request(path => $path, body => $body, headers => [$name => sign(SECRET, $signed // $body)],
+        %o));
+}
 
 sub verified_at {
     my ($path) = @_;
@@ -54,9 +61,11 @@ sub verified_at {
         my $body = event($size);
         my $what = "$path, " . length($body) . ' bytes';
         is_deeply(deliver($path, $body), [200, sha256_hex($body)], "$what: verified, and passed on whole");
-        is_deeply(deliver($path, $body, undef, chunked => 3000), [200, sha256_hex($body)], "$what, chunked: so is this");
+        is_deeply(deliver($path, $body, undef, chunked => 3000), [200, sha256_hex($body)],
+            "$what, chunked: so is this");
         is_deeply(deliver($path, changed($body), $body), [401], "$what: a changed byte is found");
-        is_deeply(deliver($path, changed($body), $body, chunked => 3000), [401], "$what, chunked: so is this");
+        is_deeply(deliver($path, changed($body), $body, chunked => 3000), [401],
+            "$what, chunked: so is this");
         is_deeply(outcome(post($path, $body)), [401], "$what: not without a signature");
     }
     is_deeply(deliver($path, '{}'), [400], "$path: what is no event is refused");
@@ -64,8 +73,10 @@ sub verified_at {
 
     my $c = connection();
     my $body = event(300);
-    my $r = request(connection => $c, path => $path, body => $body, headers => [$name => sign(SECRET, $body)]);
-    my $bad = request(connection => $c, path => $path, body => $body, headers => [$name => sign('wrong', $body)]);
+    my $r = request(connection => $c, path => $path, body => $body,
+        headers => [$name => sign(SECRET, $body)]);
+    my $bad = request(connection => $c, path => $path, body => $body,
+        headers => [$name => sign('wrong', $body)]);
     is_deeply([$r->{status}, $bad->{status}], [200, 401], "$path: two on one connection");
     clear_records();
 
@@ -74,8 +85,10 @@ sub verified_at {
         needs(module => 'http_v2_module');
         skip 'curl without HTTP/2', 1 if (run('curl', '--version'))[1] !~ /HTTP2/;
         my $file = write_file('body', $body);
-        my @curl = ('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-o', '/dev/null', '-w', '%{http_code}', '--data-binary', "\@$file");
-        my @codes = map { (run(@curl, '-H', "$name: " . sign($_, $body), 'http://127.0.0.1:' . port('h2') . $path))[1] } SECRET, 'wrong';
+        my @curl = ('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-o', '/dev/null', '-w',
+            '%{http_code}', '--data-binary', "\@$file");
+        my @codes = map { (run(@curl, '-H', "$name: " . sign($_, $body),
+            'http://127.0.0.1:' . port('h2') . $path))[1] } SECRET, 'wrong';
         is_deeply(\@codes, [200, 401], "$path: over HTTP/2");
         clear_records();
     }
@@ -135,7 +148,8 @@ CONF
 
     my ($body, $other) = (event(2), event(3));
     my $r = post('/lua/replaced', $other, $name => sign(SECRET, $body), 'X-Body' => $body);
-    is_deeply(outcome($r), [200, sha256_hex($body)], 'a body that Lua has put in place: it is the one that is verified');
+    is_deeply(outcome($r), [200, sha256_hex($body)],
+        'a body that Lua has put in place: it is the one that is verified');
     $r = post('/lua/replaced', $body, $name => sign(SECRET, $body), 'X-Body' => $other);
     is_deeply(outcome($r), [401], '... and the one that was sent does not vouch for it');
     is_deeply(deliver('/lua/discarded', $body), [401], 'a body that Lua has thrown away');
@@ -175,7 +189,8 @@ my $rules = <<'CONF';
     ';
 CONF
 
-if (start_with(['ngx_http_modsecurity_module.so'], "$rules location /modsecurity { mspwh on; proxy_pass http://%%A%%; }")) {
+if (start_with(['ngx_http_modsecurity_module.so'],
+    "$rules location /modsecurity { mspwh on; proxy_pass http://%%A%%; }")) {
     verified_at('/modsecurity');
     my $body = event(1) =~ s/Details":"/Details":"attack/r;
     is_deeply(deliver('/modsecurity', $body), [403], 'its rules see the body');
@@ -186,18 +201,23 @@ if (start_with(['ngx_http_modsecurity_module.so'], "$rules location /modsecurity
 if (start_with(['ngx_http_headers_more_filter_module.so'], <<'CONF')) {
     more_set_headers -s '401 400' 'X-Refused: yes';
     location /headers-more { mspwh on; proxy_pass http://%%A%%;
-        location = /headers-more/cleared { more_clear_input_headers X-Webhook-Signature; proxy_pass http://%%A%%; }
+        location = /headers-more/cleared {
+            more_clear_input_headers X-Webhook-Signature; proxy_pass http://%%A%%;
+        }
     }
 CONF
     verified_at('/headers-more');
     my $body = event(1);
-    is(post('/headers-more', $body)->{header}{'x-refused'}, 'yes', 'a header of its own on an answer of this module');
+    is(post('/headers-more', $body)->{header}{'x-refused'}, 'yes',
+        'a header of its own on an answer of this module');
     is_deeply(deliver('/headers-more/cleared', $body), [401], 'a signature header that it has removed');
 }
 
 my @brotli = map { "ngx_http_brotli_${_}_module.so" } qw(filter static);
 
-if (start_with(\@brotli, 'brotli on; brotli_static on; brotli_types *; brotli_min_length 1; location /brotli { mspwh on; proxy_pass http://%%A%%; }')) {
+if (start_with(\@brotli,
+    'brotli on; brotli_static on; brotli_types *; brotli_min_length 1; location /brotli { mspwh on; '
+        . 'proxy_pass http://%%A%%; }')) {
     verified_at('/brotli');
     my $body = event(1);
     my $r = post('/brotli', $body, $name => sign(SECRET, $body), 'Accept-Encoding' => 'br');

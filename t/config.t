@@ -110,7 +110,8 @@ my @good = (
     ["mspwh on; $eight", 'eight secrets'],
     ['mspwh on; mspwh_secret_file good.key id=k;', 'secret file'],
     ['mspwh on; mspwh_secret "with \"quotes\" and blanks";', 'quoted secret'],
-    ['mspwh_field event_type /a /b/0 /c~0d~1e; mspwh_field entity_id /x; mspwh_field ticket_id /y; mspwh_field response_type /z;', 'all roles'],
+    ['mspwh_field event_type /a /b/0 /c~0d~1e; mspwh_field entity_id /x; mspwh_field ticket_id /y; '
+        . 'mspwh_field response_type /z;', 'all roles'],
     ["mspwh_field event_type /caf\xc3\xa9/\xf0\x9f\x92\xa9;", 'pointers of UTF-8'],
     ['mspwh_accept ticket.created ticket.note.* ticket.merged; mspwh_accept *;', 'patterns'],
     ['mspwh_malformed pass; mspwh_envelope_size 128k; mspwh_signature_header X-Sig_2;', 'the rest'],
@@ -132,19 +133,25 @@ for my $file ('open.key', 'group.key') {
 my @levels = (
     ["mspwh on; $secret server { listen 127.0.0.1:%%PORT%%; location /a { } }", 1, undef, 'all at http'],
     ["$secret server { listen 127.0.0.1:%%PORT%%; location /a { mspwh on; } }", 1, undef, 'secret inherited'],
-    ["mspwh on; server { listen 127.0.0.1:%%PORT%%; location /a { $secret } location / { mspwh off; } $secret }", 1, undef, 'on at http, secrets below'],
-    ["server { listen 127.0.0.1:%%PORT%%; location /a { $secret } location /b/c { mspwh on; } }", 0, '/b/c', 'secret in a sibling only'],
-    ["server { listen 127.0.0.1:%%PORT%%; location /a { location /a/deep { mspwh on; } } }", 0, '/a/deep', 'nested location'],
+    ["mspwh on; server { listen 127.0.0.1:%%PORT%%; location /a { $secret } location / { mspwh off; } "
+        . "$secret }", 1, undef, 'on at http, secrets below'],
+    ["server { listen 127.0.0.1:%%PORT%%; location /a { $secret } location /b/c { mspwh on; } }", 0, '/b/c',
+        'secret in a sibling only'],
+    ["server { listen 127.0.0.1:%%PORT%%; location /a { location /a/deep { mspwh on; } } }", 0, '/a/deep',
+        'nested location'],
     ["server { listen 127.0.0.1:%%PORT%%; location \@named { mspwh on; } }", 0, '@named', 'named location'],
     ["server { listen 127.0.0.1:%%PORT%%; location ~ ^/re { mspwh on; } }", 0, '\^/re', 'regex location'],
-    ["server { listen 127.0.0.1:%%PORT%%; mspwh on; location /c { } }", 0, 'mspwh', 'on at the server without a secret'],
-    ["mspwh on; server { listen 127.0.0.1:%%PORT%%; location /a { $secret } location /c { } }", 0, 'mspwh', 'on at http, one location without'],
+    ["server { listen 127.0.0.1:%%PORT%%; mspwh on; location /c { } }", 0, 'mspwh',
+        'on at the server without a secret'],
+    ["mspwh on; server { listen 127.0.0.1:%%PORT%%; location /a { $secret } location /c { } }", 0, 'mspwh',
+        'on at http, one location without'],
 );
 for (@levels) {
     my ($http, $accepted, $pattern, $what) = @$_;
     my ($rc, $text) = config_test($http);
     is($rc == 0 ? 1 : 0, $accepted, "$what: " . ($accepted ? 'accepted' : 'refused')) or diag $text;
-    like($text, qr/\[emerg\].*mspwh.*$pattern|\[emerg\].*$pattern.*mspwh|\[emerg\].*$pattern/, "$what: named") if $pattern;
+    like($text, qr/\[emerg\].*mspwh.*$pattern|\[emerg\].*$pattern.*mspwh|\[emerg\].*$pattern/, "$what: named")
+        if $pattern;
     unlike($text, qr/${\LEAK}/, "$what: no secret shown");
 }
 

@@ -20,13 +20,15 @@ my @bad = (
     ['mspwh_dedup_zone zone=:1m;', 'mspwh_dedup_zone', '"zone=:1m"', 'name and a size'],
     ['mspwh_dedup_zone zone=events:;', 'mspwh_dedup_zone', '"zone=events:"', 'name and a size'],
     ['mspwh_dedup_zone zone=events:many;', 'mspwh_dedup_zone', '"zone=events:many"', 'name and a size'],
-    ['mspwh_dedup_zone zone=events:16k;', 'mspwh_dedup_zone', '"zone=events:16k"', 'too small', '32768 bytes'],
+    ['mspwh_dedup_zone zone=events:16k;', 'mspwh_dedup_zone', '"zone=events:16k"', 'too small',
+        '32768 bytes'],
     ['mspwh_dedup_zone zone=events:1m ttl=0;', 'mspwh_dedup_zone', '"ttl=0"', 'above 0', '24h'],
     ['mspwh_dedup_zone zone=events:1m ttl=;', 'mspwh_dedup_zone', '"ttl="'],
     ['mspwh_dedup_zone zone=events:1m ttl=soon;', 'mspwh_dedup_zone', '"ttl=soon"'],
     ['mspwh_dedup_zone zone=events:1m ttl=99y;', 'mspwh_dedup_zone', '"ttl=99y"'],
     ['mspwh_dedup_zone zone=events:1m pending=-1;', 'mspwh_dedup_zone', '"pending=-1"'],
-    ['mspwh_dedup_zone zone=events:1m pending=1s pending=2s;', 'mspwh_dedup_zone', '"pending=2s"', 'each once'],
+    ['mspwh_dedup_zone zone=events:1m pending=1s pending=2s;', 'mspwh_dedup_zone', '"pending=2s"',
+        'each once'],
     ['mspwh_dedup_zone zone=events:1m zone=others:1m;', 'mspwh_dedup_zone', '"zone=others:1m"', 'each once'],
     ['mspwh_dedup_zone zone=events:1m age=1h;', 'mspwh_dedup_zone', '"age=1h"', 'ttl=time'],
     ["$zone $zone", 'mspwh_dedup_zone', '"events"', 'defined twice'],
@@ -44,7 +46,8 @@ for (@bad) {
     isnt($rc, 0, "refused: $lines");
     like($text, qr/\[emerg\].*\Q$_\E.*test\.conf:\d+/, "names $_: $lines") for @patterns;
 }
-for ($zone, "server { mspwh_dedup zone=events; } $zone", 'mspwh_dedup off;', "$zone mspwh_dedup zone=events; server { mspwh_dedup off; }",
+for ($zone, "server { mspwh_dedup zone=events; } $zone", 'mspwh_dedup off;',
+    "$zone mspwh_dedup zone=events; server { mspwh_dedup off; }",
     'mspwh_dedup_zone pending=1s ttl=30d zone=events:32k;')
 {
     my ($rc, $text) = config_test($_);
@@ -99,7 +102,10 @@ $MspwhTest::Kills = 1;
 start_http($conf);
 
 my $n = 0;
-sub event { return sprintf '{"eventType":"%s","entityId":%d,"answer":"%s"}', $_[0] // 'ticket.created', ++$n, $_[1] // '' }
+sub event {
+    return sprintf '{"eventType":"%s","entityId":%d,"answer":"%s"}', $_[0] // 'ticket.created', ++$n,
+        $_[1] // '';
+}
 sub shown { return [@{$_[0]}{qw(status body)}, $_[0]{header}{'x-verdict'}] }
 sub seen { my @seen = map { "$_->{backend} $_->{uri}" } records(); clear_records(); return \@seen }
 my @repeat = (200, '', 'duplicate');
@@ -114,16 +120,21 @@ my @repeat = (200, '', 'duplicate');
     is_deeply(seen(), [], '... and goes no further');
     is($r->{header}{'content-length'}, 0, '... with no body');
     is_deeply([@{ $r->{header} }{qw(x-type x-eid x-tid x-delivery)}],
-        ['ticket.note.added', $n, 7, hmac_sha256_hex($body, SECRET)], '... its variables are there to be logged');
+        ['ticket.note.added', $n, 7, hmac_sha256_hex($body, SECRET)],
+            '... its variables are there to be logged');
     is_deeply(shown(signed('/same', $body)), [@repeat], 'the zone is that of both locations');
-    is_deeply(shown(signed('/one', "$body ")), [200, "backend A /one\n", 'verified'], 'another byte, another event');
-    is_deeply(shown(post('/one', $body, $name => sign('x', $body))), [401, shown($r = post('/one', '{}'))->[1], 'bad_signature'], 'a forged repeat is refused');
+    is_deeply(shown(signed('/one', "$body ")), [200, "backend A /one\n", 'verified'],
+        'another byte, another event');
+    is_deeply(shown(post('/one', $body, $name => sign('x', $body))),
+        [401, shown($r = post('/one', '{}'))->[1], 'bad_signature'], 'a forged repeat is refused');
     seen();
     is(signed('/off', $body)->{status}, 200, 'mspwh_dedup off: delivered again');
     is(signed('/others', $body)->{status}, 200, 'another zone: delivered');
     is_deeply(shown(signed('/others', $body)), [@repeat], '... once');
-    is(post('/keys', $body, $name => sign('another', $body))->{status}, 200, 'signed with another secret, it is another event');
-    is_deeply(shown(post('/keys', $body, $name => sign('another', $body))), [@repeat], '... with repeats of its own');
+    is(post('/keys', $body, $name => sign('another', $body))->{status}, 200,
+        'signed with another secret, it is another event');
+    is_deeply(shown(post('/keys', $body, $name => sign('another', $body))), [@repeat],
+        '... with repeats of its own');
     is_deeply(seen(), ['A /off', 'A /others', 'A /keys'], 'the upstream has had each of them once');
 
     my $big = event();
@@ -132,19 +143,23 @@ my @repeat = (200, '', 'duplicate');
     my @got;
     for my $try (0 .. 3) {
         my %how = $try % 2 ? (chunked => 10_000) : ();
-        push @got, request(connection => $c, path => '/one', body => $big, headers => [$name => sign(SECRET, $big)], %how)->{header}{'x-verdict'};
+        push @got, request(connection => $c, path => '/one', body => $big,
+            headers => [$name => sign(SECRET, $big)], %how)->{header}{'x-verdict'};
     }
     is_deeply(\@got, ['verified', ('duplicate') x 3], 'on one connection, in a file, chunked');
     is_deeply([map { $_->{length} } records()], [length $big], '... once, and whole');
-    is(request(connection => $c, path => '/one', body => $body, headers => [$name => sign(SECRET, $body)])->{header}{'x-verdict'}, 'duplicate', '... which stays usable');
-    is(request(http => '1.0', path => '/one', body => $big, headers => [$name => sign(SECRET, $big)])->{status}, 200, 'HTTP/1.0');
+    is(request(connection => $c, path => '/one', body => $body, headers => [$name => sign(SECRET,
+        $body)])->{header}{'x-verdict'}, 'duplicate', '... which stays usable');
+    is(request(http => '1.0', path => '/one', body => $big,
+        headers => [$name => sign(SECRET, $big)])->{status}, 200, 'HTTP/1.0');
     seen();
 }
 SKIP: {
     needs(module => 'http_v2_module');
     skip 'curl without HTTP/2', 1 if (run('curl', '--version'))[1] !~ /HTTP2/;
     my $body = event();
-    my @curl = ('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-w', '%{http_version} %{http_code} ', '-o', '/dev/null', '-H', "$name: " . sign(SECRET, $body),
+    my @curl = ('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-w', '%{http_version} %{http_code} ',
+        '-o', '/dev/null', '-H', "$name: " . sign(SECRET, $body),
         '--data-binary', '@' . write_file('body.json', $body), 'http://127.0.0.1:' . port('h2') . '/one');
     is(join('', map { (run(@curl))[1] } 1, 2), '2 200 2 200 ', 'HTTP/2');
     is(scalar @{ seen() }, 1, '... delivered once');
@@ -156,7 +171,8 @@ for my $status (201, 204, 299, 300, 302, 400, 404, 429, 500, 503) {
     my @get = ('/mapped', $body, 'X-Status' => $status);
     my $again = $status < 300 ? [@repeat] : [$status, shown(signed(@get))->[1], 'verified'];
     signed(@get) if $status < 300;
-    is_deeply(shown(signed(@get)), $again, "after $status a repeat is " . ($status < 300 ? 'answered here' : 'delivered'));
+    is_deeply(shown(signed(@get)), $again,
+        "after $status a repeat is " . ($status < 300 ? 'answered here' : 'delivered'));
     is(scalar @{ seen() }, $status < 300 ? 1 : 2, '... as the upstream sees');
 }
 {
@@ -171,9 +187,11 @@ for my $status (201, 204, 299, 300, 302, 400, 404, 429, 500, 503) {
     is_deeply(seen(), ['B /fallback'], '... delivered once');
 
     $body = event();
-    is_deeply([map { my $r = signed('/static', $body); "$r->{status} $r->{header}{'x-verdict'}" } 1, 2], ['204 verified', '200 duplicate'], 'what nginx itself has answered 2xx is delivered');
+    is_deeply([map { my $r = signed('/static', $body); "$r->{status} $r->{header}{'x-verdict'}" } 1, 2],
+        ['204 verified', '200 duplicate'], 'what nginx itself has answered 2xx is delivered');
     $body = event();
-    is_deeply([map { signed('/hidden', $body)->{body} } 1, 2], ['hidden', ''], 'so is what error_page has made a 200');
+    is_deeply([map { signed('/hidden', $body)->{body} } 1, 2], ['hidden', ''],
+        'so is what error_page has made a 200');
 }
 
 # Events that do not go on are not remembered.
@@ -181,7 +199,8 @@ for my $status (201, 204, 299, 300, 302, 400, 404, 429, 500, 503) {
     my $body = event('ticket.updated');
     is_deeply([map { signed('/list', $body)->{status} } 1, 2], [204, 204], 'what mspwh_accept keeps out');
     is(signed('/one', $body)->{header}{'x-verdict'}, 'verified', '... has not been delivered');
-    is_deeply([map { signed('/pass', '{"x":1}')->{header}{'x-verdict'} } 1, 2], ['malformed_payload', 'malformed_payload'], 'what mspwh_malformed passes is no event');
+    is_deeply([map { signed('/pass', '{"x":1}')->{header}{'x-verdict'} } 1, 2],
+        ['malformed_payload', 'malformed_payload'], 'what mspwh_malformed passes is no event');
     is(scalar @{ seen() }, 3, '... and is passed each time');
 }
 
@@ -189,9 +208,11 @@ for my $status (201, 204, 299, 300, 302, 400, 404, 429, 500, 503) {
 {
     my $body = event();
     my @tries = map { shown(signed('/monitor', $body)) } 1, 2;
-    is_deeply(\@tries, [map { [200, "backend A /monitor\n", $_] } 'verified', 'duplicate'], 'monitor: a repeat goes on, and the verdict tells');
+    is_deeply(\@tries, [map { [200, "backend A /monitor\n", $_] } 'verified', 'duplicate'],
+        'monitor: a repeat goes on, and the verdict tells');
     is_deeply(shown(signed('/one', $body)), [@repeat], '... elsewhere it does not');
-    is_deeply([map { post('/monitor', $body)->{header}{'x-verdict'} } 1, 2], ['no_signature', 'no_signature'], '... what is not verified is no repeat');
+    is_deeply([map { post('/monitor', $body)->{header}{'x-verdict'} } 1, 2], ['no_signature', 'no_signature'],
+        '... what is not verified is no repeat');
     seen();
 }
 
@@ -219,14 +240,18 @@ sub when_seen { my $count = shift; for (1 .. 100) { return 1 if records() >= $co
     my $c = send_signed('/one/wait/4', $body);
     sleep 0.3;
     my $r = signed('/one', $body);
-    is_deeply([@$r{qw(status)}, $r->{header}{'x-verdict'}], [409, 'in_flight'], 'a repeat of an event in flight: 409');
+    is_deeply([@$r{qw(status)}, $r->{header}{'x-verdict'}], [409, 'in_flight'],
+        'a repeat of an event in flight: 409');
     like($r->{header}{'retry-after'}, qr/^[23]$/, '... with Retry-After');
     like($r->{header}{'connection'} // '', qr/close/, '... on our own terms');
     my $size = length $body;
-    is(scalar(log_matches("mspwh: in_flight: the same event is still being delivered, body $size bytes, client", $log)), 1, '... one log line');
+    is(scalar(log_matches("mspwh: in_flight: the same event is still being delivered, body $size bytes, "
+        . "client", $log)), 1, '... one log line');
     $r = signed('/page', $body);
-    is_deeply([$r->{status}, ($r->{header}{'retry-after'} // '') =~ /^[23]$/], [409, 1], 'error_page: the page is no way around it, one Retry-After');
-    is_deeply(shown(signed('/monitor', $body)), [200, "backend A /monitor\n", 'in_flight'], 'monitor: it goes on');
+    is_deeply([$r->{status}, ($r->{header}{'retry-after'} // '') =~ /^[23]$/], [409, 1],
+        'error_page: the page is no way around it, one Retry-After');
+    is_deeply(shown(signed('/monitor', $body)), [200, "backend A /monitor\n", 'in_flight'],
+        'monitor: it goes on');
     my @later;
     for (1 .. 3) {
         sleep 1;
@@ -270,7 +295,8 @@ sub when_seen { my $count = shift; for (1 .. 100) { return 1 if records() >= $co
     ok(reload(), 'reload with a request in flight');
     is(signed('/one', $body)->{status}, 409, '... which is still in flight');
     is(read_response($c)->{status}, 200, '... and is answered');
-    is_deeply(shown(signed('/one', $body)), [@repeat], '... what an old worker has delivered the new ones know');
+    is_deeply(shown(signed('/one', $body)), [@repeat],
+        '... what an old worker has delivered the new ones know');
     seen();
 }
 {
@@ -317,7 +343,10 @@ sub when_seen { my $count = shift; for (1 .. 100) { return 1 if records() >= $co
     # what was sent before may still be counted late
     sleep 0.5;
     my $log = length error_log();
-    my $counted = sub { my $m = metrics(); return map { $m->{qq(mspwh_requests_total{verdict="$_"})} } qw(verified duplicate in_flight) };
+    my $counted = sub {
+        my $m = metrics();
+        return map { $m->{qq(mspwh_requests_total{verdict="$_"})} } qw(verified duplicate in_flight);
+    };
     my @before = $counted->();
     my $body = event();
     signed('/one', $body) for 1 .. 3;

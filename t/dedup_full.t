@@ -37,7 +37,8 @@ sub verdicts {
     my ($path, @events) = @_;
     my ($c, @verdicts) = connection();
     for my $body (map { event($_) } @events) {
-        my $r = request(connection => $c, path => $path, body => $body, headers => [$name => sign(SECRET, $body)]);
+        my $r = request(connection => $c, path => $path, body => $body,
+            headers => [$name => sign(SECRET, $body)]);
         push @verdicts, $r->{header}{'x-verdict'};
         $c = connection() if ($r->{header}{connection} // '') eq 'close';
     }
@@ -47,7 +48,8 @@ sub count { my ($verdict, @all) = @_; return scalar grep { $_ eq $verdict } @all
 
 # --- delivered entries make room, the oldest first
 
-is(count('verified', verdicts('/done', 1 .. 1000)), 1000, '1,000 events for a zone of 32k: each is delivered');
+is(count('verified', verdicts('/done', 1 .. 1000)), 1000,
+    '1,000 events for a zone of 32k: each is delivered');
 my ($known, $from) = (0);
 for my $n (reverse 1 .. 1000) {
     last if (verdicts('/done', $n))[0] ne 'duplicate';
@@ -68,7 +70,8 @@ for my $round (1 .. 6) {
     for (1 .. 100) {
         my $body = event('p' . ++$sent);
         my $c = connection();
-        send_bytes($c, request_bytes(path => '/silent', body => $body, headers => [$name => sign(SECRET, $body)]));
+        send_bytes($c,
+            request_bytes(path => '/silent', body => $body, headers => [$name => sign(SECRET, $body)]));
         push @open, $c;
     }
     my ($pid) = workers();
@@ -83,8 +86,10 @@ my @full = $log =~ /mspwh: zone "small" is full of pending events, events pass w
 is(scalar @full, 1, "$sent pending events fill it: one log line");
 my $held = count('in_flight', map { verdicts('/done', "p$_") } 1 .. $sent);
 is($held, $known, "$held of them are still in flight, though delivered events came later");
-is(count('in_flight', verdicts('/done', map { "p$_" } 1 .. $held)), $held, '... the first that came, not one of them has made room');
-is(count('verified', verdicts('/done', ('new') x 5)), 5, 'an event that finds no room passes, and so does its repeat');
+is(count('in_flight', verdicts('/done', map { "p$_" } 1 .. $held)), $held,
+    '... the first that came, not one of them has made room');
+is(count('verified', verdicts('/done', ('new') x 5)), 5,
+    'an event that finds no room passes, and so does its repeat');
 is(scalar(() = error_log() =~ /is full of pending/g), 1, '... with no further line in a minute');
 is((verdicts('/large', 1))[0], 'duplicate', 'another zone is not concerned');
 

@@ -121,7 +121,8 @@ is($accepted, 10_000, 'every event and every repeat was answered 2xx in the end'
 is(scalar keys %delivered, $distinct, 'every distinct event has reached the backend');
 
 my @twice = grep { @{ $delivered{$_} } > 1 } keys %delivered;
-is(scalar(grep { @{ $delivered{$_} } > 1 + ($broken{$_} // 0) } @twice), 0, 'none more often than its answers were lost');
+is(scalar(grep { @{ $delivered{$_} } > 1 + ($broken{$_} // 0) } @twice), 0,
+    'none more often than its answers were lost');
 my @late = grep {
     my $first = (sort { $a <=> $b } @{ $accepted{$_} })[0];
     !$broken{$_} and grep { $_ > $first } @{ $delivered{$_} };

@@ -27,7 +27,8 @@ for my $block (blocks()) {
 for my $page (pages()) {
     my $text = page_text($page);
     for (grep { !/^nginx/ } $text =~ /^```(.*?)^```/msg) {
-        unlike($_, qr/^\s*mspwh\w*\s[^\n]*;\s*$/m, "$page: no configuration hides in a block of another kind");
+        unlike($_, qr/^\s*mspwh\w*\s[^\n]*;\s*$/m,
+            "$page: no configuration hides in a block of another kind");
     }
 
     my $prose = $text =~ s/^```.*?^```//msgr;

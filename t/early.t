@@ -84,13 +84,16 @@ sub seen { my @seen = map { "$_->{backend} $_->{uri}" } records(); clear_records
 sub shown { return [$_[0]{status}, @{ $_[0]{header} }{qw(x-verdict x-key)}] }
 
 # The event chooses the location.
-for (['ticket.created', 'B /created'], ['NoteAdded', 'B /notes'], ['ticket.updated', 'A /hook'], ['Ticket merged', 'A /hook']) {
+for (['ticket.created', 'B /created'], ['NoteAdded', 'B /notes'], ['ticket.updated', 'A /hook'],
+    ['Ticket merged', 'A /hook']) {
     my ($type, $place) = @$_;
     for my $size (0, 20_000, 3_000_000) {
         for my $chunked (0, 7000) {
             my $body = event($type, ',"Details":"' . 'x' x $size . '"');
-            my $r = request(path => '/hook', body => $body, chunked => $chunked, headers => [$name => sign(SECRET, $body)]);
-            is_deeply(shown($r), [200, 'verified', 'server'], "$type, $size bytes, chunked $chunked: verified");
+            my $r = request(path => '/hook', body => $body, chunked => $chunked,
+                headers => [$name => sign(SECRET, $body)]);
+            is_deeply(shown($r), [200, 'verified', 'server'],
+                "$type, $size bytes, chunked $chunked: verified");
             is_deeply([map { $_->{sha256} } records()], [sha256_hex($body)], '... byte for byte');
             is_deeply(seen(), [$place], "... goes to $place");
         }
@@ -102,52 +105,65 @@ is_deeply(seen(), ['B /north'], '... chooses, too');
 # What fails is answered, whatever location it would have reached.
 my $body = event('ticket.updated');
 for my $path ('/hook', '/off', '/monitor', '/both', '/return', '/spool', '/status', '/nowhere') {
-    is_deeply(shown(post($path, $body, $name => sign('x', $body))), [401, 'bad_signature', undef], "$path: forged: 401");
+    is_deeply(shown(post($path, $body, $name => sign('x', $body))), [401, 'bad_signature', undef],
+        "$path: forged: 401");
     is(post($path, $body)->{status}, 401, '... unsigned: 401');
     is(post($path, $body, $name => 'x')->{status}, 401, '... a malformed signature: 401');
     is_deeply(shown(signed($path, '{}')), [400, 'malformed_payload', 'server'], '... no event: 400');
 }
 like(post('/off', $body)->{header}{'www-authenticate'}, qr/^HMAC-SHA256/, '401 with its header');
 is(signed('/pass', '{}')->{status}, 400, 'mspwh_malformed is that of the server');
-is(post('/created', event('ticket.created'), $name => sign('x', $body))->{status}, 401, 'a forged event chooses nothing');
+is(post('/created', event('ticket.created'), $name => sign('x', $body))->{status}, 401,
+    'a forged event chooses nothing');
 is_deeply(seen(), [], 'nothing of this was forwarded');
 is(scalar(() = error_log() =~ /mspwh: bad_signature: /g), 9, 'one log line for each forged one');
 
 # Locations
 is_deeply(shown(signed('/off', $body)), [200, 'verified', 'server'], 'mspwh off: the verdict is there');
 is_deeply(shown(signed('/both', $body)), [200, 'verified', 'both'], 'other secrets: verified again');
-is_deeply(shown(signed('/other', $body)), [401, 'bad_signature', undef], '... and refused, if it fails there');
-is_deeply(shown(post('/other', $body, $name => sign('other', $body))), [401, 'bad_signature', undef], '... where only what the server lets through comes');
+is_deeply(shown(signed('/other', $body)), [401, 'bad_signature', undef],
+    '... and refused, if it fails there');
+is_deeply(shown(post('/other', $body, $name => sign('other', $body))), [401, 'bad_signature', undef],
+    '... where only what the server lets through comes');
 my $big = event('ticket.updated', ',"Details":"' . 'x' x 500_000 . '"');
 is_deeply(shown(signed('/both', $big)), [200, 'verified', 'both'], '... from a file, too');
 is(signed('/list', $body)->{status}, 204, 'mspwh_accept of a location');
 is(signed('/list', event('ticket.deleted'))->{status}, 200, '... lets through what it lists');
 $body = event('ticket.updated');
-is_deeply([map { signed('/once', $body)->{header}{'x-verdict'} } 1, 2], ['verified', 'duplicate'], 'mspwh_dedup of a location');
+is_deeply([map { signed('/once', $body)->{header}{'x-verdict'} } 1, 2], ['verified', 'duplicate'],
+    'mspwh_dedup of a location');
 is(signed('/spool', $body)->{status}, 202, 'mspwh_spool');
 is(signed('/return', $body)->{body}, 'verified ticket.updated', 'return in a location comes after the check');
-is(request(method => 'GET', path => '/status')->{status}, 200, 'a request with no body is left to its location: the status');
+is(request(method => 'GET', path => '/status')->{status}, 200,
+    'a request with no body is left to its location: the status');
 is(request(method => 'GET', path => '/hook')->{status}, 401, '... or one that verifies');
 seen();
 
 # Where the predicate says no, all is as ever.
-is_deeply(shown(signed('/hook', event('ticket.created'), 'X-Late' => 'yes')), [200, 'verified', 'server'], 'read late: verified in its location');
+is_deeply(shown(signed('/hook', event('ticket.created'), 'X-Late' => 'yes')), [200, 'verified', 'server'],
+    'read late: verified in its location');
 is_deeply(seen(), ['A /hook'], '... which no event has chosen');
 is(post('/off', $body, 'X-Late' => 'yes')->{status}, 200, '... and with mspwh off, not at all');
 seen();
 
 # Other servers
-is(request(port => 'answer', path => '/', body => $body, headers => [$name => sign(SECRET, $body)])->{body}, 'verified ticket.updated ' . ($body =~ /"entityId":(\d+)/)[0], 'return in the server comes after the check');
-is(request(port => 'answer', path => '/', body => $body, headers => [$name => sign('x', $body)])->{status}, 401, '... not for a forged event');
+is(request(port => 'answer', path => '/', body => $body, headers => [$name => sign(SECRET, $body)])->{body},
+    'verified ticket.updated ' . ($body =~ /"entityId":(\d+)/)[0],
+        'return in the server comes after the check');
+is(request(port => 'answer', path => '/', body => $body, headers => [$name => sign('x', $body)])->{status},
+    401, '... not for a forged event');
 for (['/x', 200], ['/strict', 401]) {
     my ($path, $status) = @$_;
     my $created = event('ticket.updated');
-    my $r = request(port => 'monitor', path => $path, body => $created, headers => [$name => sign('x', $created)]);
+    my $r = request(port => 'monitor', path => $path, body => $created,
+        headers => [$name => sign('x', $created)]);
     is_deeply(shown($r), [$status, 'bad_signature', undef], "monitor in the server, $path: $status");
 }
-is(request(port => 'monitor', path => '/x', body => event('ticket.created'))->{status}, 200, 'monitor: an unsigned event');
+is(request(port => 'monitor', path => '/x', body => event('ticket.created'))->{status}, 200,
+    'monitor: an unsigned event');
 is_deeply([grep { /created/ } @{ seen() }], ['A /created'], '... chooses the location');
-is_deeply(shown(request(port => 'location', path => '/', body => $body, headers => [$name => sign(SECRET, $body)])), [200, 'verified', 1], 'mspwh in the location only: verified there');
+is_deeply(shown(request(port => 'location', path => '/', body => $body, headers => [$name => sign(SECRET,
+    $body)])), [200, 'verified', 1], 'mspwh in the location only: verified there');
 is(request(port => 'location', path => '/off', body => $body)->{status}, 200, '... nowhere else');
 seen();
 
@@ -156,7 +172,8 @@ my $c = connection();
 for (1 .. 3) {
     for my $case ([SECRET, $big, 200], ['x', $big, 401], [SECRET, '{}', 400]) {
         my ($secret, $bytes, $status) = @$case;
-        is(request(connection => $c, path => '/hook', body => $bytes, headers => [$name => sign($secret, $bytes)])->{status}, $status, "keepalive: $status");
+        is(request(connection => $c, path => '/hook', body => $bytes,
+            headers => [$name => sign($secret, $bytes)])->{status}, $status, "keepalive: $status");
     }
 }
 send_bytes($c, request_bytes(path => '/hook', body => $body, headers => [$name => sign(SECRET, $body)]) x 4);
@@ -166,8 +183,10 @@ SKIP: {
     skip 'curl without HTTP/2', 2 if (run('curl', '--version'))[1] !~ /HTTP2/;
     for my $bytes ($body, $big) {
         my $file = write_file('body.json', $bytes);
-        my (undef, $text) = run('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-o', '/dev/null', '-w', '%{http_version} %{http_code}',
-            '-H', "$name: " . sign(SECRET, $bytes), '--data-binary', "\@$file", 'http://127.0.0.1:' . port('h2') . '/hook');
+        my (undef, $text) = run('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-o', '/dev/null', '-w',
+            '%{http_version} %{http_code}',
+            '-H', "$name: " . sign(SECRET, $bytes), '--data-binary', "\@$file",
+                'http://127.0.0.1:' . port('h2') . '/hook');
         is($text, '2 200', 'HTTP/2, ' . length($bytes) . ' bytes');
     }
 }

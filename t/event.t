@@ -43,17 +43,29 @@ sub shown {
 }
 
 my %spelling = (
-    'ticket.created' => ['ticket', 'created', 'Ticket created', 'TicketCreated', 'ticket_created', 'TICKET_CREATED', 'ticketcreated', 'ticket-created', 'ticket.created', 'ticketCreated'],
-    'ticket.updated' => ['ticket', 'updated', 'Ticket updated', 'TicketUpdated', 'ticket_updated', 'TICKET_UPDATED', 'ticketupdated', 'ticket:updated'],
-    'ticket.deleted' => ['ticket', 'deleted', 'Ticket deleted', 'TicketDeleted', 'ticket_deleted', 'TICKET-DELETED', 'ticketdeleted', 'ticket/deleted'],
-    'ticket.note.added' => ['note', 'added', 'Ticket note added', 'TicketNoteAdded', 'ticket_note.added', 'NOTE_ADDED', 'ticketnoteadded', 'NoteAdded', 'note.added', 'TICKET NOTE ADDED'],
-    'ticket.note.updated' => ['note', 'updated', 'Ticket note updated', 'TicketNoteUpdated', 'ticket_note_updated', 'NOTE_UPDATED', 'ticketnoteupdated'],
-    'ticket.note.deleted' => ['note', 'deleted', 'Ticket note deleted', 'TicketNoteDeleted', 'ticket.note.deleted', 'NOTE_DELETED', 'ticketnotedeleted'],
-    'ticket.response.added' => ['response', 'added', 'Ticket response added', 'TicketResponseAdded', 'ticket-response-added', 'RESPONSE_ADDED', 'ticketresponseadded'],
-    'ticket.response.updated' => ['response', 'updated', 'Ticket response updated', 'TicketResponseUpdated', 'ticketResponse_updated', 'RESPONSE_UPDATED', 'ticketresponseupdated'],
-    'ticket.response.deleted' => ['response', 'deleted', 'Ticket response deleted', 'TicketResponseDeleted', 'ticket response.deleted', 'RESPONSE_DELETED', 'ticketresponsedeleted'],
-    'ticket.attachment.added' => ['attachment', 'added', 'Ticket attachment added', 'TicketAttachmentAdded', 'ticket_attachment.added', 'ATTACHMENT_ADDED', 'ticketattachmentadded'],
-    'ticket.attachment.deleted' => ['attachment', 'deleted', 'Ticket attachment deleted', 'TicketAttachmentDeleted', 'ticket__attachment__deleted', 'ATTACHMENT_DELETED', 'ticketattachmentdeleted'],
+    'ticket.created' => ['ticket', 'created', 'Ticket created', 'TicketCreated', 'ticket_created',
+        'TICKET_CREATED', 'ticketcreated', 'ticket-created', 'ticket.created', 'ticketCreated'],
+    'ticket.updated' => ['ticket', 'updated', 'Ticket updated', 'TicketUpdated', 'ticket_updated',
+        'TICKET_UPDATED', 'ticketupdated', 'ticket:updated'],
+    'ticket.deleted' => ['ticket', 'deleted', 'Ticket deleted', 'TicketDeleted', 'ticket_deleted',
+        'TICKET-DELETED', 'ticketdeleted', 'ticket/deleted'],
+    'ticket.note.added' => ['note', 'added', 'Ticket note added', 'TicketNoteAdded', 'ticket_note.added',
+        'NOTE_ADDED', 'ticketnoteadded', 'NoteAdded', 'note.added', 'TICKET NOTE ADDED'],
+    'ticket.note.updated' => ['note', 'updated', 'Ticket note updated', 'TicketNoteUpdated',
+        'ticket_note_updated', 'NOTE_UPDATED', 'ticketnoteupdated'],
+    'ticket.note.deleted' => ['note', 'deleted', 'Ticket note deleted', 'TicketNoteDeleted',
+        'ticket.note.deleted', 'NOTE_DELETED', 'ticketnotedeleted'],
+    'ticket.response.added' => ['response', 'added', 'Ticket response added', 'TicketResponseAdded',
+        'ticket-response-added', 'RESPONSE_ADDED', 'ticketresponseadded'],
+    'ticket.response.updated' => ['response', 'updated', 'Ticket response updated', 'TicketResponseUpdated',
+        'ticketResponse_updated', 'RESPONSE_UPDATED', 'ticketresponseupdated'],
+    'ticket.response.deleted' => ['response', 'deleted', 'Ticket response deleted', 'TicketResponseDeleted',
+        'ticket response.deleted', 'RESPONSE_DELETED', 'ticketresponsedeleted'],
+    'ticket.attachment.added' => ['attachment', 'added', 'Ticket attachment added', 'TicketAttachmentAdded',
+        'ticket_attachment.added', 'ATTACHMENT_ADDED', 'ticketattachmentadded'],
+    'ticket.attachment.deleted' => ['attachment', 'deleted', 'Ticket attachment deleted',
+        'TicketAttachmentDeleted', 'ticket__attachment__deleted', 'ATTACHMENT_DELETED',
+            'ticketattachmentdeleted'],
 );
 is(scalar(keys %spelling), 11, 'eleven event types');
 for my $type (sort keys %spelling) {
@@ -69,21 +81,30 @@ for my $type (sort keys %spelling) {
 
 # [what, body, eid, tid]
 my @ids = (
-    ['19 digits', event('ticket.created', entityId => '9223372036854775807', TicketId => undef), '9223372036854775807', '9223372036854775807'],
+    ['19 digits', event('ticket.created', entityId => '9223372036854775807', TicketId => undef),
+        '9223372036854775807', '9223372036854775807'],
     ['40 digits', event('ticket.created', entityId => '1' x 40, TicketId => undef), '1' x 40, '1' x 40],
     ['string', event('note.added', entityId => '"N-1._~:z"', TicketId => '"0042"'), 'N-1._~:z', '0042'],
-    ['guid', event('note.added', entityId => '"3f2504e0-4f89-11d3-9a0c-0305e82c3301"'), '3f2504e0-4f89-11d3-9a0c-0305e82c3301', '7'],
+    ['guid', event('note.added', entityId => '"3f2504e0-4f89-11d3-9a0c-0305e82c3301"'),
+        '3f2504e0-4f89-11d3-9a0c-0305e82c3301', '7'],
     ['128 characters', event('note.added', entityId => '"' . 'a' x 128 . '"'), 'a' x 128, '7'],
     ['escaped characters', event('note.added', entityId => '"\u0041\u002d1"'), 'A-1', '7'],
     ['zero', event('note.added', entityId => '0'), '0', '7'],
     ['ticket id null is absent', event('ticket.created', TicketId => 'null'), '7', '7'],
-    ['nested', '{"data":{"Event_Type":"note added","x":{"ENTITY-ID":5}},"y":{"ticket_id":6},"Description":"","AdditionalFields":[]}', '5', '6'],
-    ['shallowest wins', '{"a":{"entityId":1},"entityId":2,"TicketId":3,"eventType":"note added","z":{"TicketId":4,"eventType":"x"}}', '2', '3'],
-    ['arrays are not entered', '{"AdditionalFields":[{"entityId":1,"eventType":"x"}],"q":{"entityId":2,"TicketId":3,"eventType":"note added"}}', '2', '3'],
-    ['same value twice at one depth', '{"a":{"entityId":2},"b":{"entityId":2},"TicketId":3,"eventType":"note added"}', '2', '3'],
+    ['nested', '{"data":{"Event_Type":"note added","x":{"ENTITY-ID":5}},"y":{"ticket_id":6},"Description":"",'
+        . '"AdditionalFields":[]}', '5', '6'],
+    ['shallowest wins',
+        '{"a":{"entityId":1},"entityId":2,"TicketId":3,"eventType":"note added","z":{"TicketId":4,'
+            . '"eventType":"x"}}', '2', '3'],
+    ['arrays are not entered',
+        '{"AdditionalFields":[{"entityId":1,"eventType":"x"}],"q":{"entityId":2,"TicketId":3,'
+            . '"eventType":"note added"}}', '2', '3'],
+    ['same value twice at one depth',
+        '{"a":{"entityId":2},"b":{"entityId":2},"TicketId":3,"eventType":"note added"}', '2', '3'],
     ['event instead of eventType', '{"event":"note added","entityId":2,"TicketId":3}', '2', '3'],
     ['eventType before event', '{"event":{"eventType":"note added"},"entityId":2,"TicketId":3}', '2', '3'],
-    ['blanks and line ends', "\r\n\t {\n\"eventType\" : \"note added\" ,\r\n \"entityId\":2 , \"TicketId\":3 }\n ", '2', '3'],
+    ['blanks and line ends',
+        "\r\n\t {\n\"eventType\" : \"note added\" ,\r\n \"entityId\":2 , \"TicketId\":3 }\n ", '2', '3'],
     ['escaped member name', '{"\u0065ventType":"note added","entity\u0049d":2,"TicketId":3}', '2', '3'],
 );
 for (@ids) {
@@ -102,18 +123,21 @@ my @unknown = (
 for (@unknown) {
     my ($type, $canonical) = @$_;
     my $r = signed('/', qq({"eventType":"$type"}));
-    is_deeply([$r->{status}, shown($r, qw(verdict type anomaly))], [200, 'verified', $canonical, 'unknown_event_type'],
+    is_deeply([$r->{status}, shown($r, qw(verdict type anomaly))],
+        [200, 'verified', $canonical, 'unknown_event_type'],
         "unknown type \"$type\" passes");
 }
 my $r = signed('/', '{"eventType":"Invoice sent","entityId":5}');
 is_deeply([shown($r, qw(entity action eid))], ['unknown', 'unknown', '5'], 'unknown entity and action');
 
 $r = signed('/', event('ticket.created', eventType => '7'));
-is_deeply([$r->{status}, shown($r, qw(verdict type raw))], [200, 'verified', '7', '7'], 'a number is an unknown type');
+is_deeply([$r->{status}, shown($r, qw(verdict type raw))], [200, 'verified', '7', '7'],
+    'a number is an unknown type');
 
 # the most memory for its texts that an event may need
 $r = signed('/', event("\xe2\x98\x83"));
-is_deeply([$r->{status}, shown($r, qw(type raw anomaly))], [200, '%e2%98%83', '%E2%98%83', 'unknown_event_type'],
+is_deeply([$r->{status}, shown($r, qw(type raw anomaly))],
+    [200, '%e2%98%83', '%E2%98%83', 'unknown_event_type'],
     'a type of nothing but bytes to encode');
 
 my @anomalies = (
@@ -136,15 +160,19 @@ my @anomalies = (
     ['unexpected_description', event('attachment.added', Description => '"x"')],
     ['missing_additional_fields', event('attachment.deleted', AdditionalFields => undef)],
     ['ticket_id_mismatch,missing_details,unexpected_description,missing_additional_fields',
-        event('ticket.created', TicketId => 8, Details => undef, Description => '""', AdditionalFields => undef)],
+        event('ticket.created', TicketId => 8, Details => undef, Description => '""',
+            AdditionalFields => undef)],
     ['response_type_mismatch,unexpected_details,missing_description,missing_additional_fields',
-        event('note.added', TicketResponseTypeId => '"Email"', Details => '"x"', Description => undef, AdditionalFields => undef)],
-    ['unknown_event_type', event('Ticket merged', TicketId => 8, Details => undef, AdditionalFields => undef)],
+        event('note.added', TicketResponseTypeId => '"Email"', Details => '"x"', Description => undef,
+            AdditionalFields => undef)],
+    ['unknown_event_type',
+        event('Ticket merged', TicketId => 8, Details => undef, AdditionalFields => undef)],
 );
 for (@anomalies) {
     my ($anomaly, $body) = @$_;
     my $r = signed('/', $body);
-    is_deeply([$r->{status}, shown($r, 'anomaly')], [200, $anomaly], 'anomaly "' . $anomaly . '": ' . substr $body, 0, 70);
+    is_deeply([$r->{status}, shown($r, 'anomaly')], [200, $anomaly],
+        'anomaly "' . $anomaly . '": ' . substr $body, 0, 70);
 }
 
 clear_records();
@@ -210,7 +238,8 @@ for (@malformed) {
     my ($what, $body) = @$_;
     my $at = length error_log();
     my $r = signed('/', $body);
-    is_deeply([$r->{status}, shown($r, qw(verdict type raw eid tid))], [400, 'malformed_payload', '', '', '', ''],
+    is_deeply([$r->{status}, shown($r, qw(verdict type raw eid tid))],
+        [400, 'malformed_payload', '', '', '', ''],
         "malformed: $what");
     my @lines = log_matches(qr/malformed_payload/, $at);
     is(scalar(@lines), 1, "malformed: $what: one log line");
@@ -222,10 +251,12 @@ is(scalar(records()), 0, 'backend saw none of the malformed');
 for (@malformed) {
     my ($what, $body) = @$_;
     my $r = signed('/pass', $body);
-    is_deeply([$r->{status}, shown($r, qw(type raw entity action eid tid))], [200, ('') x 6], "mspwh_malformed pass: $what");
+    is_deeply([$r->{status}, shown($r, qw(type raw entity action eid tid))], [200, ('') x 6],
+        "mspwh_malformed pass: $what");
 }
 is(scalar(records()), scalar(@malformed), 'mspwh_malformed pass: all forwarded');
-is(post('/pass', '{}', 'X-Webhook-Signature' => sign('x', '{}'))->{status}, 401, 'mspwh_malformed pass: unsigned is still refused');
+is(post('/pass', '{}', 'X-Webhook-Signature' => sign('x', '{}'))->{status}, 401,
+    'mspwh_malformed pass: unsigned is still refused');
 
 my $c = connection();
 my $bad = '{}';
@@ -237,14 +268,18 @@ for my $status (400, 200, 400, 200) {
 }
 
 my @pointers = (
-    ['first pointer', '{"data":{"Type":"ticket created"},"Type":"x","list":[0,{"id":5}]}', 'ticket.created', '5'],
-    ['second pointer', '{"data":{},"Type":"ticket created","a/b":{"m~n":6},"entityId":9}', 'ticket.created', '6'],
-    ['ticket id still by name', '{"Type":"note added","a/b":{"m~n":6},"d":{"TicketId":4}}', 'ticket.note.added', '6', '4'],
+    ['first pointer', '{"data":{"Type":"ticket created"},"Type":"x","list":[0,{"id":5}]}', 'ticket.created',
+        '5'],
+    ['second pointer', '{"data":{},"Type":"ticket created","a/b":{"m~n":6},"entityId":9}', 'ticket.created',
+        '6'],
+    ['ticket id still by name', '{"Type":"note added","a/b":{"m~n":6},"d":{"TicketId":4}}',
+        'ticket.note.added', '6', '4'],
 );
 for (@pointers) {
     my ($what, $body, $type, $eid, $tid) = @$_;
     my $r = signed('/pointer', $body);
-    is_deeply([$r->{status}, shown($r, qw(type eid tid))], [200, $type, $eid, $tid // $eid], "mspwh_field: $what");
+    is_deeply([$r->{status}, shown($r, qw(type eid tid))], [200, $type, $eid, $tid // $eid],
+        "mspwh_field: $what");
 }
 is(signed('/pointer', event('ticket.created'))->{status}, 400, 'mspwh_field: replaces the search by name');
 
@@ -253,24 +288,28 @@ my $wide = event('ticket.created') =~ s/\}$/,$padding}/r;
 is(signed('/small', event('ticket.created'))->{status}, 200, 'mspwh_envelope_size: small body');
 is(signed('/small', event('ticket.created', Details => '"' . 'i' x 300_000 . '"'))->{status}, 200,
     'mspwh_envelope_size: a long string does not count');
-is(signed('/small', event('ticket.created', AdditionalFields => '[' . join(',', ('{"a":"b"}') x 20_000) . ']'))->{status}, 200,
+is(signed('/small', event('ticket.created',
+    AdditionalFields => '[' . join(',', ('{"a":"b"}') x 20_000) . ']'))->{status}, 200,
     'mspwh_envelope_size: an array does not count');
 is(signed('/small', $wide)->{status}, 400, 'mspwh_envelope_size: too large is 400');
 is(signed('/', $wide)->{status}, 200, 'mspwh_envelope_size: the same passes under the default');
 
 clear_records();
-my @unsafe = ('a\r\nX-Evil: 1', 'a\u0000b', "t\xc3\xa4st created", 'a\u2028b', '\"quoted\" %41', "a\xe2\x80\xaeb", 'a\u000db\u000aX-Evil:1', '<script>', 'a;b,c|$(d)`e`');
+my @unsafe = ('a\r\nX-Evil: 1', 'a\u0000b', "t\xc3\xa4st created", 'a\u2028b', '\"quoted\" %41',
+    "a\xe2\x80\xaeb", 'a\u000db\u000aX-Evil:1', '<script>', 'a;b,c|$(d)`e`');
 for my $type (@unsafe) {
     my $r = signed('/', event($type));
     ok($r->{status} == 200 || $r->{status} == 400, "unsafe type \"$type\": an ordinary answer");
     is($r->{header}{'x-evil'}, undef, "unsafe type \"$type\": no header injected");
     like($r->{header}{'x-raw'} // '', qr/\A[A-Za-z0-9._~%-]*\z/, "unsafe type \"$type\": raw is safe");
-    like($r->{header}{'x-type'} // '', qr{\A(?:[a-z0-9._~-]|%[0-9A-Fa-f]{2})*\z}, "unsafe type \"$type\": canonical is safe");
+    like($r->{header}{'x-type'} // '', qr{\A(?:[a-z0-9._~-]|%[0-9A-Fa-f]{2})*\z},
+        "unsafe type \"$type\": canonical is safe");
 }
 for my $record (records()) {
     my $h = $record->{header};
     is_deeply([grep { /evil/ } keys %$h], [], 'backend: no header injected');
-    like(($h->{'x-event-type'} // '') . ($h->{'x-event-raw'} // '') . ($h->{'x-entity-id'} // ''), qr/\A[A-Za-z0-9._~%:-]*\z/,
+    like(($h->{'x-event-type'} // '') . ($h->{'x-event-raw'} // '') . ($h->{'x-entity-id'} // ''),
+        qr/\A[A-Za-z0-9._~%:-]*\z/,
         'backend: header values safe');
 }
 

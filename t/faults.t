@@ -20,7 +20,8 @@ my %cannot = map { $_ => 1 } qw(
     CRYPTO_memcmp ERR_clear_error EVP_DecodeBlock EVP_EncodeBlock EVP_MAC_CTX_free EVP_MAC_free
     OPENSSL_cleanse OSSL_PARAM_construct_end OSSL_PARAM_construct_utf8_string
     cJSON_Delete cJSON_IsArray cJSON_IsBool cJSON_IsNull cJSON_IsObject cJSON_IsString cJSON_IsTrue
-    bcmp free gettimeofday memchr memcmp memcpy memset strcasecmp strchr strcmp strlen strncmp strrchr strspn unlink
+    bcmp free gettimeofday memchr memcmp memcpy memset strcasecmp strchr strcmp strlen strncmp strrchr strspn
+    unlink
     __errno_location __stack_chk_fail __cxa_finalize
     ngx_atofp ngx_conf_log_error ngx_cpystrn ngx_gmtime ngx_hex_dump ngx_http_core_run_phases
     ngx_http_finalize_request ngx_http_run_posted_requests ngx_log_error_core ngx_parse_size ngx_parse_time

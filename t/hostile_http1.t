@@ -115,7 +115,8 @@ sub seen { [map { $_->{hash} } witnessed()] }
         my ($lines, $right, $n) = @$_;
         my %view = (te => $event, cl => substr($text, 0, $n // $long), none => '');
         for my $view (sort keys %view) {
-            my $what = join(' | ', map { s/([^ -~])/sprintf '\x%02x', ord $1/ger } @$lines) . ", signed as $view";
+            my $what = join(' | ', map { s/([^ -~])/sprintf '\x%02x', ord $1/ger } @$lines)
+                . ", signed as $view";
             my @got = exchange(head('/pass', "$name: " . sign(SECRET, $view{$view}), @$lines) . $text);
             my $first = shift @got // 0;
             my ($expected, $reached) = $view eq $right ? (qr/^200$/, [sha256_hex($view{$view})])
@@ -126,9 +127,11 @@ sub seen { [map { $_->{hash} } witnessed()] }
             alive_as($what, @workers) if @{ seen() };
         }
     }
-    like((exchange("POST /pass HTTP/1.0\r\n$name: $good\r\nTransfer-Encoding: chunked\r\n\r\n$text"))[0], qr/^(?:400|501)$/,
+    like((exchange("POST /pass HTTP/1.0\r\n$name: $good\r\nTransfer-Encoding: chunked\r\n\r\n$text"))[0],
+        qr/^(?:400|501)$/,
         'chunked in HTTP/1.0 is refused');
-    like((exchange("POST /pass\r\n$name: $good\r\n\r\n$event"))[0] // 0, qr/^(?:0|400)$/, 'HTTP/0.9 cannot POST');
+    like((exchange("POST /pass\r\n$name: $good\r\n\r\n$event"))[0] // 0, qr/^(?:0|400)$/,
+        'HTTP/0.9 cannot POST');
     alive_as('framing', @workers);
 }
 
@@ -144,7 +147,8 @@ sub seen { [map { $_->{hash} } witnessed()] }
         ['a quoted extension', "$size;a=\"0;\\\"\"\r\n$e\r\n0;b\r\n\r\n", $e],
         ['an extension of 8 KB', "$size;a=" . 'b' x 8192 . "\r\n$e\r\n0\r\n\r\n", $e],
         ['an extension behind a blank', "$size ; a\r\n$e\r\n0\r\n\r\n", $e],
-        ['extensions on each byte', join('', map { "1;$_=\"1\r\"\r\n" =~ s/\r"/"/r . "$_\r\n" } split //, $e) . "0\r\n\r\n", $e],
+        ['extensions on each byte',
+            join('', map { "1;$_=\"1\r\"\r\n" =~ s/\r"/"/r . "$_\r\n" } split //, $e) . "0\r\n\r\n", $e],
         ['capital digits', "$big\r\n$e\r\n0\r\n\r\n", $e],
         ['zeros in front', "00000$size\r\n$e\r\n000\r\n\r\n", $e],
         ['trailers', "$size\r\n$e\r\n0\r\nA: b\r\nContent-Length: 3\r\n\r\n", $e],
@@ -176,20 +180,25 @@ sub seen { [map { $_->{hash} } witnessed()] }
             is_deeply($seen, [sha256_hex($body)], "$what in chunks: 200, the signed bytes");
         }
         else {
-            like($status // 0, defined $body ? qr/^400$/ : qr/^(?:0|400|408|413)$/, "$what in chunks is refused");
+            like($status // 0, defined $body ? qr/^400$/ : qr/^(?:0|400|408|413)$/,
+                "$what in chunks is refused");
             is_deeply($seen, [], '... and has not gone on');
         }
         forget_witnessed();
         next if !defined $body;
-        ($status) = exchange(head('/short/', "$name: " . sign(SECRET, $bytes), 'Transfer-Encoding: chunked') . $bytes);
+        ($status) = exchange(head('/short/', "$name: " . sign(SECRET, $bytes), 'Transfer-Encoding: chunked')
+            . $bytes);
         like($status // 0, qr/^40[01]$/, "$what in chunks, signed as sent: $status");
     }
-    my @plain = exchange(head('/', "$name: $good", 'Transfer-Encoding: chunked') . "$size;a=b\r\n$e\r\n0\r\nA: b\r\n\r\n");
+    my @plain = exchange(head('/', "$name: $good", 'Transfer-Encoding: chunked')
+        . "$size;a=b\r\n$e\r\n0\r\nA: b\r\n\r\n");
     is($plain[0], 200, 'chunk extensions are no reason to refuse an event');
     forget_witnessed();
-    my ($status) = exchange(head('/', 'Transfer-Encoding: chunked', "Trailer: $name") . "$size\r\n$e\r\n0\r\n$name: $good\r\n\r\n");
+    my ($status) = exchange(head('/', 'Transfer-Encoding: chunked', "Trailer: $name")
+        . "$size\r\n$e\r\n0\r\n$name: $good\r\n\r\n");
     is($status, 401, 'a signature in the trailer is none');
-    ($status) = exchange(head('/', "$name: " . sign('x', $e), 'Transfer-Encoding: chunked') . "$size\r\n$e\r\n0\r\n$name: $good\r\n\r\n");
+    ($status) = exchange(head('/', "$name: " . sign('x', $e), 'Transfer-Encoding: chunked')
+        . "$size\r\n$e\r\n0\r\n$name: $good\r\n\r\n");
     is($status, 401, '... nor does it better the one in the head');
     alive_as('chunks', @workers);
 }
@@ -236,10 +245,12 @@ sub seen { [map { $_->{hash} } witnessed()] }
     for my $port ('main', 'open') {
         for (@heads) {
             my ($expected, @lines) = @$_;
-            my $what = join(' | ', map { s/([^ -~])/sprintf '\x%02x', ord $1/ger =~ s/\Q$good/GOOD/gr =~ s/\Q$bad/BAD/gr } @lines);
+            my $what = join(' | ', map { s/([^ -~])/sprintf '\x%02x', ord $1/ger =~ s/\Q$good/GOOD/gr
+                =~ s/\Q$bad/BAD/gr } @lines);
             my ($status) = exchange(head('/', @lines, 'Content-Length: ' . length $event) . $event, $port);
             # a field without a name may be refused outright
-            like($status // 0, $expected == 401 ? qr/^40[01]$/ : qr/^$expected$/, "$port: $what: " . ($status // 'closed'));
+            like($status // 0, $expected == 401 ? qr/^40[01]$/ : qr/^$expected$/,
+                "$port: $what: " . ($status // 'closed'));
             is_deeply(seen(), $expected == 200 ? [sha256_hex($event)] : [], '... upstream');
             forget_witnessed();
         }
@@ -254,7 +265,8 @@ sub seen { [map { $_->{hash} } witnessed()] }
 
 {
     my $all = join '', map { chr } 0 .. 255;
-    for ($all, "\0", "\0" x 5000, "\xff" x 5000, "\xef\xbb\xbf$event", "$event\0", "$event$event", "\xc0\x80", 'x', ' ', "\r\n\r\n", whole()) {
+    for ($all, "\0", "\0" x 5000, "\xff" x 5000, "\xef\xbb\xbf$event", "$event\0", "$event$event", "\xc0\x80",
+        'x', ' ', "\r\n\r\n", whole()) {
         for my $chunked (0, 1, 37) {
             my %o = (body => $_, chunked => $chunked, headers => [$name => sign(SECRET, $_)]);
             my $what = substr(s/([^ -~])/sprintf '\x%02x', ord $1/ger, 0, 30) . ", chunks of $chunked";
@@ -278,11 +290,15 @@ sub seen { [map { $_->{hash} } witnessed()] }
         [200, 'objects as deep as they may be', '{"a":' x 255 . "{$type}" . '}' x 255],
         [400, 'objects one deeper', '{"a":' x 256 . "{$type}" . '}' x 256],
         [400, 'one name 100,000 times', "{$type," . $members->('"a":"%d"', 100_000) . '}'],
-        [400, 'an id 5,000 times', '{"eventType":"ticket.created",' . $members->('"entityId":%d', 5_000) . '}'],
-        [200, 'the same id 1,000 times', '{"eventType":"ticket.created",' . join(',', ('"entityId":17') x 1_000) . '}'],
+        [400, 'an id 5,000 times',
+            '{"eventType":"ticket.created",' . $members->('"entityId":%d', 5_000) . '}'],
+        [200, 'the same id 1,000 times',
+            '{"eventType":"ticket.created",' . join(',', ('"entityId":17') x 1_000) . '}'],
         [200, 'the type 1,000 times', "{$type," . join(',', ('"eventType":"ticket.created"') x 1_000) . '}'],
-        [400, 'two types in turn', "{$type," . join(',', ('"eventType":"ticket.created"', '"eventType":"ticket.updated"') x 500) . '}'],
-        [400, 'an envelope of 10 MB', "{$type," . $members->('"member%07d":"' . 'v' x 90 . '"', 100_000) . '}'],
+        [400, 'two types in turn', "{$type,"
+            . join(',', ('"eventType":"ticket.created"', '"eventType":"ticket.updated"') x 500) . '}'],
+        [400, 'an envelope of 10 MB',
+            "{$type," . $members->('"member%07d":"' . 'v' x 90 . '"', 100_000) . '}'],
         [400, 'objects that fill the envelope', "{$type," . $members->('"o%d":{}', 20_000) . '}'],
         [200, 'objects that nearly fill it', "{$type," . $members->('"o%04d":{}', 5_000) . '}'],
         [400, 'empty names', "{$type," . join(',', ('"":{}') x 100_000) . '}'],
@@ -290,7 +306,8 @@ sub seen { [map { $_->{hash} } witnessed()] }
         [200, 'a string of 20 MB', "{$type,\"Details\":\"" . 'x' x 20_000_000 . '"}'],
         [200, 'escapes for 6 MB', "{$type,\"Details\":\"" . '\u0041' x 1_000_000 . '"}'],
         [200, 'a name of 5 MB', "{$type,\"" . 'n' x 5_000_000 . '":1}'],
-        [200, 'a thousand names of 4 KB', "{$type," . $members->('"%01000d' . 'n' x 3000 . '":1', 1000) . '}'],
+        [200, 'a thousand names of 4 KB',
+            "{$type," . $members->('"%01000d' . 'n' x 3000 . '":1', 1000) . '}'],
         [400, 'a number of 1 MB', "{$type,\"n\":" . '9' x 1_000_000 . '}'],
         [400, 'an id of 1 MB', '{"eventType":"ticket.created","entityId":' . '9' x 1_000_000 . '}'],
         [400, 'an id of 129 digits', '{"eventType":"ticket.created","entityId":' . '9' x 129 . '}'],
@@ -299,7 +316,8 @@ sub seen { [map { $_->{hash} } witnessed()] }
         [200, 'exponents', "{$type,\"n\":[1e999999999,-1E-999999999,0.0e+0]}"],
         [200, 'fractions', "{$type,\"n\":0." . '0' x 5000 . '1}'],
         [400, 'white space and nothing else', ' ' x 5_000_000],
-        [200, 'white space around each token', join("\r\n\t " x 20_000, '{', '"eventType"', ':', '"ticket.created"', ',', '"entityId"', ':', 1, '}')],
+        [200, 'white space around each token', join("\r\n\t " x 20_000, '{', '"eventType"', ':',
+            '"ticket.created"', ',', '"entityId"', ':', 1, '}')],
     );
     for (@large) {
         my ($expected, $what, $body) = @$_;
@@ -319,8 +337,10 @@ sub seen { [map { $_->{hash} } witnessed()] }
 {
     my @junk = (
         'x', "\0" x 1000, "\xff" x 70_000, "\r\n" x 1000, 'A' x 70_000, '}' . $event,
-        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "PROXY TCP4 1.1.1.1 1.1.1.1 1 1\r\n",
-        "GET /\r\n", "POST / HTTP/1.1\r\n\r\n", "POST / HTTP/9.9\r\nHost: x\r\n\r\n", head('/', 'Content-Length: 2') . '{}',
+        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "PROXY TCP4 1.1.1.1 1.1.1.1 1 1\r\n",
+        "GET /\r\n", "POST / HTTP/1.1\r\n\r\n", "POST / HTTP/9.9\r\nHost: x\r\n\r\n",
+            head('/', 'Content-Length: 2') . '{}',
         head('/', "$name: " . sign('x', $event), 'Content-Length: ' . length $event) . $event,
         head('/', "$name: $good", 'Content-Length: 2') . '{}',
         head('/', "$name: $good", 'Transfer-Encoding: chunked') . chunks('{}'),
@@ -359,15 +379,18 @@ sub seen { [map { $_->{hash} } witnessed()] }
 # --- requests with random changes: what goes on has been signed, whatever it was
 
 {
-    my @seeds = (whole(), head('/pass', "$name: $good", 'Transfer-Encoding: chunked') . chunks($event =~ /(.{1,20})/gs),
-        head('/pass', "$name: $good", 'Content-Length: ' . length $event, 'Transfer-Encoding: chunked') . $event);
+    my @seeds = (whole(),
+        head('/pass', "$name: $good", 'Transfer-Encoding: chunked') . chunks($event =~ /(.{1,20})/gs),
+        head('/pass', "$name: $good", 'Content-Length: ' . length $event, 'Transfer-Encoding: chunked')
+            . $event);
     my @bits = ("\r\n", "\n", "\r", "\0", ' ', "\t", ':', ';', ',', '0', '5', "\x0b", "\xff", "0\r\n\r\n",
         "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "$name: $good\r\n", 'chunked', whole());
     for (1 .. 40) {
         my @c = map {
             my $bytes = $seeds[rand @seeds];
             for (0 .. rand 3) {
-                substr $bytes, int rand(rand() < 0.7 ? index $bytes, "\r\n\r\n" : length $bytes), int rand 4, $bits[rand @bits];
+                substr $bytes, int rand(rand() < 0.7 ? index $bytes, "\r\n\r\n" : length $bytes), int rand 4,
+                    $bits[rand @bits];
             }
             my $c = connection();
             send_bytes($c, $bytes);
@@ -377,7 +400,8 @@ sub seen { [map { $_->{hash} } witnessed()] }
         hang_up($_) for @c;
     }
     my $passed = @{ seen() };
-    cmp_ok($passed, '>', 20, "2,000 requests with random changes: $passed that still were right have gone on");
+    cmp_ok($passed, '>', 20,
+        "2,000 requests with random changes: $passed that still were right have gone on");
     my %hash = map { $_ => 1 } @{ seen() };
     is_deeply([keys %hash], [sha256_hex($event)], '... all with the one body that is signed');
     alive_as('random changes', @workers);
@@ -390,7 +414,8 @@ sub seen { [map { $_->{hash} } witnessed()] }
     my @turn = map {
         my $body = substr($event, 0, -2) . $_ % 10 . '"}';
         my $sign = sign($_ % 3 ? SECRET : 'x', $body);
-        my $bytes = request_bytes(path => '/', body => $body, headers => [$name => $sign], chunked => $_ % 2 * 9);
+        my $bytes = request_bytes(path => '/', body => $body, headers => [$name => $sign],
+            chunked => $_ % 2 * 9);
         { c => connection(), bytes => $bytes, expected => $_ % 3 ? 200 : 401 };
     } 1 .. $n;
     while (my @left = grep { length $_->{bytes} } @turn) {
@@ -412,7 +437,8 @@ sub seen { [map { $_->{hash} } witnessed()] }
     }
     is_deeply(seen(), [], '... upstream has seen nothing of them');
 
-    my $large = request_bytes(path => '/', body => '{"eventType":"ticket.created","entityId":1,"Details":"' . 'x' x 60_000 . '"}',
+    my $large = request_bytes(path => '/',
+        body => '{"eventType":"ticket.created","entityId":1,"Details":"' . 'x' x 60_000 . '"}',
         headers => [$name => $good], chunked => 7000);
     my $aborted = 0;
     flat('broken off', 2, 3, sub {
@@ -450,7 +476,8 @@ sub hold {
 
 SKIP: {
     my ($hard) = (run('sh', '-c', 'ulimit -Hn'))[1] =~ /(\d+|unlimited)/;
-    skip "no more than $hard files may be open", 1 if $hard ne 'unlimited' and $hard < 2 * $MspwhTest::Connections;
+    skip "no more than $hard files may be open", 1 if $hard ne 'unlimited'
+        and $hard < 2 * $MspwhTest::Connections;
     flat('held open', 2, 1, sub {
         pipe my $count, my $held or die;
         pipe my $let_go, my $go or die;
@@ -470,7 +497,10 @@ SKIP: {
         my $until = time + 5;
         sleep 0.05 while usage()->{files} < 2000 and time < $until;
         cmp_ok(usage()->{files}, '>', 2000, '... as the worker sees it, too');
-        my @took = map { my $at = time; my $r = signed('/', $event); $r->{status} == 200 ? time - $at : 99 } 1 .. 20;
+        my @took = map {
+            my $at = time;
+            signed('/', $event)->{status} == 200 ? time - $at : 99;
+        } 1 .. 20;
         my ($worst) = sort { $b <=> $a } @took;
         cmp_ok($worst, '<', 1, sprintf '... a signed event is answered in %.3f s at most', $worst);
         is(post('/', $event, $name => sign('x', $event))->{status}, 401, '... a forged one is refused');
@@ -483,6 +513,7 @@ SKIP: {
 }
 
 ok(stop(), 'nginx stops in time');
-unlike(error_log(), qr/\[(?:alert|crit|emerg)\]|exited on signal|open socket .* left/, 'nothing alarming in the log');
+unlike(error_log(), qr/\[(?:alert|crit|emerg)\]|exited on signal|open socket .* left/,
+    'nothing alarming in the log');
 
 done_testing();

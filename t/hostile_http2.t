@@ -49,7 +49,9 @@ srand $seed;
 note "seed $seed";
 
 sub seen { [map { $_->{hash} } witnessed()] }
-sub start_of { fields(':method', 'POST', ':scheme', 'http', ':path', $_[0] // '/', ':authority', 'localhost') }
+sub start_of {
+    fields(':method', 'POST', ':scheme', 'http', ':path', $_[0] // '/', ':authority', 'localhost');
+}
 
 # What comes of these frames on a connection of their own: the status of stream 1, 0 if
 # there is none, and how many others were answered 2xx.
@@ -104,34 +106,49 @@ sub deliver {
     my $ended = frame(DATA, END_STREAM, 1);
     my $c = { stream => 1 };
     for my $piece (1, 7, 16384) {
-        judge("pieces of $piece", qr/^200$/, (h2_post({ stream => 1 }, @sign, body => $event, piece => $piece))[1]);
-        judge("pieces of $piece, forged", qr/^401$/, (h2_post({ stream => 1 }, headers => [$name => $bad], body => $event, piece => $piece))[1]);
+        judge("pieces of $piece", qr/^200$/,
+            (h2_post({ stream => 1 }, @sign, body => $event, piece => $piece))[1]);
+        judge("pieces of $piece, forged", qr/^401$/,
+            (h2_post({ stream => 1 }, headers => [$name => $bad], body => $event, piece => $piece))[1]);
     }
     my $padded = sub { frame(DATA, PADDED | $_[2], 1, chr($_[1]) . $_[0] . "}" x $_[1]) };
     judge('padding', qr/^200$/, $opened . $padded->($event, 200, END_STREAM));
-    judge('padding on each byte', qr/^200$/, $opened . join('', map { $padded->($_, 9, 0) } split //, $event) . $ended);
-    judge('empty frames between', qr/^200$/, $opened . join('', map { frame(DATA, 0, 1, $_) . frame(DATA, 0, 1) x 5 } split //, $event) . $ended);
+    judge('padding on each byte', qr/^200$/,
+        $opened . join('', map { $padded->($_, 9, 0) } split //, $event) . $ended);
+    judge('empty frames between', qr/^200$/,
+        $opened . join('', map { frame(DATA, 0, 1, $_) . frame(DATA, 0, 1) x 5 } split //, $event) . $ended);
     judge('only padding', qr/^401$/, $opened . $padded->('', 255, END_STREAM));
-    judge('padding longer than the frame', qr/^(?:0|400)$/, $opened . frame(DATA, PADDED | END_STREAM, 1, "\xff$event"));
+    judge('padding longer than the frame', qr/^(?:0|400)$/,
+        $opened . frame(DATA, PADDED | END_STREAM, 1, "\xff$event"));
     judge('no body', qr/^401$/, frame(HEADERS, END_HEADERS | END_STREAM, 1, $head));
     judge('an empty body', qr/^401$/, $opened . $ended);
-    judge('a body that is no event', qr/^400$/, (h2_post({ stream => 1 }, headers => [$name => sign(SECRET, "\0\xff")], body => "\0\xff"))[1]);
+    judge('a body that is no event', qr/^400$/,
+        (h2_post({ stream => 1 }, headers => [$name => sign(SECRET, "\0\xff")], body => "\0\xff"))[1]);
     judge('such a body where it may pass', qr/^200$/,
-        (h2_post({ stream => 1 }, path => '/pass', headers => [$name => sign(SECRET, "\0\xff")], body => "\0\xff"))[1], "\0\xff");
-    judge('more after the end', qr/^(?:0|200)$/, $opened . frame(DATA, END_STREAM, 1, $event) . frame(DATA, END_STREAM, 1, $event));
+        (h2_post({ stream => 1 }, path => '/pass', headers => [$name => sign(SECRET, "\0\xff")],
+            body => "\0\xff"))[1], "\0\xff");
+    judge('more after the end', qr/^(?:0|200)$/,
+        $opened . frame(DATA, END_STREAM, 1, $event) . frame(DATA, END_STREAM, 1, $event));
     judge('a body that never ends', qr/^0$/, $opened . frame(DATA, 0, 1, $event));
 
     my $length = length $event;
-    for ($length - 1, $length + 1, 0, "+$length", "-$length", "0x$length", "$length, $length", '18446744073709551733', '') {
-        my ($status) = outcome((h2_post({ stream => 1 }, headers => [$name => $good, 'content-length' => $_], body => $event))[1], 0.5);
+    for ($length - 1, $length + 1, 0, "+$length", "-$length", "0x$length", "$length, $length",
+        '18446744073709551733', '') {
+        my ($status) = outcome((h2_post({ stream => 1 }, headers => [$name => $good, 'content-length' => $_],
+            body => $event))[1], 0.5);
         like($status, qr/^(?:0|4\d\d)$/, "Content-Length \"$_\" of $length: $status");
     }
-    judge('the right Content-Length', qr/^200$/, (h2_post({ stream => 1 }, headers => [$name => $good, 'content-length' => $length], body => $event))[1]);
+    judge('the right Content-Length', qr/^200$/, (h2_post({ stream => 1 },
+        headers => [$name => $good, 'content-length' => $length], body => $event))[1]);
     judge('Content-Length twice', qr/^(?:0|400)$/,
-        (h2_post({ stream => 1 }, headers => [$name => $good, ('content-length' => $length) x 2], body => $event))[1]);
-    for (['transfer-encoding', 'chunked'], ['connection', 'x-webhook-signature'], ['upgrade', 'h2c'], ['te', 'trailers'], ['te', 'chunked']) {
-        judge("@$_", qr/^(?:0|200|40\d|501)$/, (h2_post({ stream => 1 }, headers => [$name => $good, @$_], body => $event))[1]);
-        judge("@$_, in chunks", qr/^(?:0|4\d\d|501)$/, (h2_post({ stream => 1 }, headers => [$name => $good, @$_], body => chunks($event)))[1]);
+        (h2_post({ stream => 1 }, headers => [$name => $good, ('content-length' => $length) x 2],
+            body => $event))[1]);
+    for (['transfer-encoding', 'chunked'], ['connection', 'x-webhook-signature'], ['upgrade', 'h2c'],
+        ['te', 'trailers'], ['te', 'chunked']) {
+        judge("@$_", qr/^(?:0|200|40\d|501)$/,
+            (h2_post({ stream => 1 }, headers => [$name => $good, @$_], body => $event))[1]);
+        judge("@$_, in chunks", qr/^(?:0|4\d\d|501)$/,
+            (h2_post({ stream => 1 }, headers => [$name => $good, @$_], body => chunks($event)))[1]);
     }
     alive_as('bodies', @workers);
 }
@@ -168,23 +185,31 @@ sub deliver {
     );
     for (@heads) {
         my ($expected, @fields) = @$_;
-        my $what = join ' ', map { s/([^ -~])/sprintf '\x%02x', ord $1/ger =~ s/\Q$good/GOOD/gr =~ s/\Q$bad/BAD/gr } @fields;
-        judge($what, $expected == 200 ? qr/^200$/ : qr/^(?:0|40[01])$/, (h2_post({ stream => 1 }, headers => \@fields, body => $event))[1]);
+        my $what = join ' ',
+            map { s/([^ -~])/sprintf '\x%02x', ord $1/ger =~ s/\Q$good/GOOD/gr =~ s/\Q$bad/BAD/gr } @fields;
+        judge($what, $expected == 200 ? qr/^200$/ : qr/^(?:0|40[01])$/,
+            (h2_post({ stream => 1 }, headers => \@fields, body => $event))[1]);
     }
     my $block = start_of() . fields($name => $good);
     my @bytes = split //, $block;
     my $data = frame(DATA, END_STREAM, 1, $event);
     judge('a block in pieces of a byte', qr/^200$/, frame(HEADERS, 0, 1, shift @bytes)
-        . join('', map { frame(CONTINUATION, $_ == $#bytes ? END_HEADERS : 0, 1, $bytes[$_]) } 0 .. $#bytes) . $data);
-    judge('a signature in the trailer', qr/^(?:0|40[01])$/, frame(HEADERS, END_HEADERS, 1, start_of()) . frame(DATA, 0, 1, $event)
+        . join('', map { frame(CONTINUATION, $_ == $#bytes ? END_HEADERS : 0, 1, $bytes[$_]) } 0 .. $#bytes)
+            . $data);
+    judge('a signature in the trailer', qr/^(?:0|40[01])$/,
+        frame(HEADERS, END_HEADERS, 1, start_of()) . frame(DATA, 0, 1, $event)
         . frame(HEADERS, END_HEADERS | END_STREAM, 1, fields($name => $good)));
-    judge('another one in the trailer', qr/^(?:0|40[01])$/, frame(HEADERS, END_HEADERS, 1, start_of() . fields($name => $bad))
+    judge('another one in the trailer', qr/^(?:0|40[01])$/,
+        frame(HEADERS, END_HEADERS, 1, start_of() . fields($name => $bad))
         . frame(DATA, 0, 1, $event) . frame(HEADERS, END_HEADERS | END_STREAM, 1, fields($name => $good)));
-    judge('a frame of another stream in the block', qr/^0$/, frame(HEADERS, 0, 1, $block) . frame(DATA, END_STREAM, 3, $event)
+    judge('a frame of another stream in the block', qr/^0$/,
+        frame(HEADERS, 0, 1, $block) . frame(DATA, END_STREAM, 3, $event)
         . frame(CONTINUATION, END_HEADERS, 1) . $data);
-    judge('a block that is cut', qr/^(?:0|400)$/, frame(HEADERS, END_HEADERS, 1, substr $block, 0, -3) . $data);
+    judge('a block that is cut', qr/^(?:0|400)$/,
+        frame(HEADERS, END_HEADERS, 1, substr $block, 0, -3) . $data);
     judge('a block of 1 MB', qr/^(?:0|4\d\d)$/, frame(HEADERS, 0, 1, $block)
-        . frame(CONTINUATION, 0, 1, fields('a', 'b' x 16000)) x 64 . frame(CONTINUATION, END_HEADERS, 1) . $data);
+        . frame(CONTINUATION, 0, 1, fields('a', 'b' x 16000)) x 64 . frame(CONTINUATION, END_HEADERS, 1)
+            . $data);
     alive_as('signature header', @workers);
 }
 
@@ -204,7 +229,8 @@ sub deliver {
         'a connection window of 0 more' => window_update(0, 0),
         'a window that overflows' => window_update(1, 0x7fffffff) x 2,
         'a connection window that overflows' => window_update(0, 0x7fffffff) x 2,
-        'an initial window that overflows' => frame(SETTINGS, 0, 0, pack 'nN', INITIAL_WINDOW_SIZE, 0x80000000),
+        'an initial window that overflows' => frame(SETTINGS, 0, 0, pack 'nN', INITIAL_WINDOW_SIZE,
+            0x80000000),
         'SETTINGS of 5 bytes' => frame(SETTINGS, 0, 0, 'xxxxx'),
         'SETTINGS on a stream' => frame(SETTINGS, 0, 1),
         'PING of 7 bytes' => frame(PING, 0, 0, 'xxxxxxx'),
@@ -233,7 +259,8 @@ sub deliver {
     my (@streams, @expected, @turns);
     for my $n (1 .. 100) {
         my $body = substr($event, 0, -2) . $n % 10 . '"}';
-        my ($stream, $frames) = h2_post($c, headers => [$name => sign($n % 2 ? SECRET : 'x', $body)], body => $body, piece => 1);
+        my ($stream, $frames) =
+            h2_post($c, headers => [$name => sign($n % 2 ? SECRET : 'x', $body)], body => $body, piece => 1);
         push @streams, $stream;
         push @expected, $n % 2 ? 200 : 401;
         my $head = 9 + hex unpack 'H6', $frames;
@@ -243,7 +270,8 @@ sub deliver {
         h2_send($c, join '', map { shift @$_ } @left);
     }
     my $got = h2_wait($c, \@streams);
-    is_deeply([map { $got->{$_}{status} } @streams], \@expected, '100 streams with their bytes in turn: each its own verdict');
+    is_deeply([map { $got->{$_}{status} } @streams], \@expected,
+        '100 streams with their bytes in turn: each its own verdict');
     is(scalar @{ seen() }, 50, '... upstream');
     alive_as('many streams', @workers);
 }
@@ -284,7 +312,8 @@ for my $kind ('whole', 'half', 'forged') {
 {
     my $large = '{"eventType":"ticket.created","entityId":17,"Details":"' . 'x' x 300_000 . '"}';
     for my $piece (1000, 16384) {
-        is(deliver($large, sign(SECRET, $large), $piece), 200, "300 KB in pieces of $piece, as the windows allow");
+        is(deliver($large, sign(SECRET, $large), $piece), 200,
+            "300 KB in pieces of $piece, as the windows allow");
         is_deeply(seen(), [sha256_hex($large)], '... upstream');
         forget_witnessed();
         is(deliver($large, $good, $piece), 401, '... not signed: 401');
@@ -298,7 +327,8 @@ for my $kind ('whole', 'half', 'forged') {
         h2_wait($first, [1]);
         forget_witnessed();
         my $c = h2_connection('h2');
-        h2_send($c, (h2_post($c, path => '/late', headers => [$name => sign(SECRET, $body)], body => $body))[1]);
+        h2_send($c, (h2_post($c, path => '/late', headers => [$name => sign(SECRET, $body)],
+            body => $body))[1]);
         my $got = h2_wait($c, [1]);
         is($got->{1}{status}, $expected, "$size before the body is read: " . ($expected || 'not answered'));
         ok($got->{1}{reset} || $got->{0}{goaway} || $got->{0}{closed}, '... but ended') if !$expected;
@@ -310,7 +340,8 @@ for my $kind ('whole', 'half', 'forged') {
     flat('answers that cannot be sent', 5, 4, sub {
         my @c = map {
             my $c = h2_connection('h2', INITIAL_WINDOW_SIZE, 0);
-            h2_send($c, join '', map { (h2_post($c, path => '/big/30000', headers => [$name => $good], body => $event))[1] } 1 .. 60);
+            h2_send($c, join '', map { (h2_post($c, path => '/big/30000', headers => [$name => $good],
+                body => $event))[1] } 1 .. 60);
             $c;
         } 1 .. 5;
         $held = 0;
@@ -350,7 +381,8 @@ for my $kind ('whole', 'half', 'forged') {
 
     my @c = map {
         my $c = h2_connection('hasty');
-        h2_send($c, frame(HEADERS, END_HEADERS, 1, start_of() . fields($name => $good)) . frame(DATA, 0, 1, substr $event, 0, -1));
+        h2_send($c, frame(HEADERS, END_HEADERS, 1, start_of() . fields($name => $good))
+            . frame(DATA, 0, 1, substr $event, 0, -1));
         $c;
     } 1 .. 30;
     my $at = time;
@@ -367,14 +399,17 @@ for my $kind ('whole', 'half', 'forged') {
     my $block = start_of() . fields($name => $good);
     my %flood = (
         'empty CONTINUATIONs' => frame(HEADERS, 0, 1, $block) . frame(CONTINUATION, 0, 1) x 2000,
-        'CONTINUATIONs of a byte' => frame(HEADERS, 0, 1, $block) . join('', map { frame(CONTINUATION, 0, 1, $_) } split //, fields('a', 'b' x 2000)),
-        'CONTINUATIONs of 1 KB' => frame(HEADERS, 0, 1, $block) . frame(CONTINUATION, 0, 1, fields('a', 'b' x 1000)) x 300,
+        'CONTINUATIONs of a byte' => frame(HEADERS, 0, 1, $block)
+            . join('', map { frame(CONTINUATION, 0, 1, $_) } split //, fields('a', 'b' x 2000)),
+        'CONTINUATIONs of 1 KB' => frame(HEADERS, 0, 1, $block)
+            . frame(CONTINUATION, 0, 1, fields('a', 'b' x 1000)) x 300,
         'SETTINGS' => frame(SETTINGS, 0, 0, pack 'nN', INITIAL_WINDOW_SIZE, 65535) x 2000,
         'PINGs' => frame(PING, 0, 0, '01234567') x 2000,
         'PRIORITYs' => join('', map { frame(PRIORITY, 0, 2 * $_ + 1, pack 'NC', 0, 1) } 1 .. 2000),
         'window updates' => window_update(0, 1) x 2000,
         'empty DATA' => frame(HEADERS, END_HEADERS, 1, $block) . frame(DATA, 0, 1) x 2000,
-        'resets of one stream' => frame(HEADERS, END_HEADERS, 1, $block) . frame(RST_STREAM, 0, 1, pack 'N', 8) x 2000,
+        'resets of one stream' => frame(HEADERS, END_HEADERS, 1, $block)
+            . frame(RST_STREAM, 0, 1, pack 'N', 8) x 2000,
         'unknown frames' => frame(100, 0, 1, 'x' x 20) x 2000,
         'table size updates' => frame(HEADERS, END_HEADERS, 1, "\x20" x 2000 . $block),
     );
@@ -399,7 +434,8 @@ for my $kind ('whole', 'half', 'forged') {
     flat('broken off', 2, 2, sub {
         for (1 .. 400) {
             my $c = h2_connection('h2');
-            my $frames = join '', map { (h2_post($c, headers => [$name => $_ == 2 ? $bad : $good], body => $event, piece => 50))[1] } 1 .. 3;
+            my $frames = join '', map { (h2_post($c, headers => [$name => $_ == 2 ? $bad : $good],
+                body => $event, piece => 50))[1] } 1 .. 3;
             if ($_ % 4) {
                 substr $frames, int rand length $frames, 1, chr rand 256 for 0 .. rand 3;
             }
@@ -412,12 +448,14 @@ for my $kind ('whole', 'half', 'forged') {
         }
     });
     $hash{$_}++ for @{ seen() };
-    cmp_ok($hash{ sha256_hex($event) } // 0, '>', 20, '1,600 connections with random changes: what still was right has gone on');
+    cmp_ok($hash{ sha256_hex($event) } // 0, '>', 20,
+        '1,600 connections with random changes: what still was right has gone on');
     is(scalar keys %hash, 1, '... and nothing else');
     alive_as('broken off', @workers);
 }
 
 ok(stop(), 'nginx stops in time');
-unlike(error_log(), qr/\[(?:alert|crit|emerg)\]|exited on signal|open socket .* left/, 'nothing alarming in the log');
+unlike(error_log(), qr/\[(?:alert|crit|emerg)\]|exited on signal|open socket .* left/,
+    'nothing alarming in the log');
 
 done_testing();

@@ -40,12 +40,17 @@ server {
 CONF
 start_http($http);
 
-sub event { return '{"eventType":"Ticket created","entityId":17,"Details":"' . 'x' x $_[0] . '","AdditionalFields":[]}' }
+sub event {
+    return '{"eventType":"Ticket created","entityId":17,"Details":"' . 'x' x $_[0]
+        . '","AdditionalFields":[]}';
+}
 sub signature { my ($body, $secret) = @_; return ('-H', "$name: " . sign($secret // SECRET, $body)) }
 sub arguments {
     my ($path, $file, @options) = @_;
-    return ('-sk', '--http3-only', '-m', 30, '-o', '/dev/null', '-H', 'Expect:', '-H', 'Content-Type: application/json',
-        '--data-binary', "\@$file", '-w', '%{http_version} %{http_code} %header{x-verdict} %header{x-eid}\n', @options,
+    return ('-sk', '--http3-only', '-m', 30, '-o', '/dev/null', '-H', 'Expect:', '-H',
+        'Content-Type: application/json',
+        '--data-binary', "\@$file", '-w', '%{http_version} %{http_code} %header{x-verdict} %header{x-eid}\n',
+            @options,
         'https://127.0.0.1:' . port('quic') . $path);
 }
 
@@ -65,29 +70,36 @@ for my $path (qw(/ /memory /unbuffered)) {
     for my $size (0, 1, 16384, 65535, 1_000_000, 20 << 20) {
         my $body = event($size);
         my $what = "$path, " . length($body) . ' bytes';
-        is_deeply(deliver($path, $body, signature($body)), ['3 200 verified 17', had($body)], "$what: verified, and passed on whole");
+        is_deeply(deliver($path, $body, signature($body)), ['3 200 verified 17', had($body)],
+            "$what: verified, and passed on whole");
     }
     my $body = event(200_000);
     (my $changed = $body) =~ s/x/y/;
-    is_deeply(deliver($path, $changed, signature($body)), ['3 401 bad_signature'], "$path: a changed byte is found");
+    is_deeply(deliver($path, $changed, signature($body)), ['3 401 bad_signature'],
+        "$path: a changed byte is found");
 }
 
 my $body = event(300);
 is_deeply(deliver('/', $body), ['3 401 no_signature'], 'no signature');
-is_deeply(deliver('/', $body, '-w', '%header{www-authenticate}\n'), ['HMAC-SHA256 realm="webhook"'], '... the answer tells what is wanted');
+is_deeply(deliver('/', $body, '-w', '%header{www-authenticate}\n'), ['HMAC-SHA256 realm="webhook"'],
+    '... the answer tells what is wanted');
 is_deeply(deliver('/', $body, '-H', "$name: x"), ['3 401 malformed_signature'], 'a signature that is none');
-is_deeply(deliver('/', $body, signature($body), signature($body)), ['3 401 malformed_signature'], 'two of them');
+is_deeply(deliver('/', $body, signature($body), signature($body)), ['3 401 malformed_signature'],
+    'two of them');
 is_deeply(deliver('/', $body, signature($body, 'other')), ['3 401 bad_signature'], 'another secret');
 is_deeply(deliver('/', '{}', signature('{}')), ['3 400 malformed_payload'], 'no event');
 is_deeply(deliver('/', '', signature('')), ['3 400 malformed_payload'], 'no body');
-is_deeply(deliver('/redirected', $body, signature($body)), ['3 401 bad_signature'], 'redirected to a location with another secret');
+is_deeply(deliver('/redirected', $body, signature($body)), ['3 401 bad_signature'],
+    'redirected to a location with another secret');
 is_deeply(deliver('/monitor', $body), ['3 200 no_signature 17', had($body)], 'monitor lets it through');
 is_deeply(deliver('/small', event(2_000_000), signature($body)), ['3 413'], 'too large');
 
 # --- ways to send it --------------------------------------------------------------
 
-is_deeply(deliver('/', $body, signature($body), '-H', 'Content-Length:'), ['3 200 verified 17', had($body)], 'no length is announced');
-is_deeply(deliver('/', $body, '-H', lc($name) . ': ' . sign(SECRET, $body)), ['3 200 verified 17', had($body)], 'the name of the header in small letters');
+is_deeply(deliver('/', $body, signature($body), '-H', 'Content-Length:'), ['3 200 verified 17', had($body)],
+    'no length is announced');
+is_deeply(deliver('/', $body, '-H', lc($name) . ': ' . sign(SECRET, $body)),
+    ['3 200 verified 17', had($body)], 'the name of the header in small letters');
 {
     my $file = write_file('body', $body);
     my @three = map { ('--next', arguments('/', $file, signature($body, $_))) } SECRET, 'other', SECRET;
@@ -99,7 +111,8 @@ is_deeply(deliver('/', $body, '-H', lc($name) . ': ' . sign(SECRET, $body)), ['3
     clear_records();
 }
 
-is_deeply(deliver('/dedup', $body, signature($body)), ['3 200 verified 17', had($body)], 'mspwh_dedup: the first');
+is_deeply(deliver('/dedup', $body, signature($body)), ['3 200 verified 17', had($body)],
+    'mspwh_dedup: the first');
 is_deeply(deliver('/dedup', $body, signature($body)), ['3 200 duplicate 17'], '... and its repeat');
 my $large = event(2_000_000);
 is_deeply(deliver('/spool', $large, signature($large)), ['3 202 verified 17'], 'mspwh_spool');
@@ -109,13 +122,15 @@ is_deeply([map { -s } grep { !/\.headers$/ } glob dir() . '/spool/*'], [length $
 
 $large = event(20 << 20);
 my $start = time;
-is_deeply(deliver('/', $large, '--limit-rate', '2M'), ['3 401 no_signature'], 'no signature: refused while the body is being sent');
+is_deeply(deliver('/', $large, '--limit-rate', '2M'), ['3 401 no_signature'],
+    'no signature: refused while the body is being sent');
 cmp_ok(time - $start, '<', 5, '... and not after it');
 
 sub gone { return metrics()->{'mspwh_requests_without_verdict_total{cause="client"}'} }
 my $before = gone();
 for my $path ('/', '/monitor') {
-    is_deeply(deliver($path, $large, signature($large), '--limit-rate', '2M', '-m', 3), ['0 000'], "$path: gone before the end of the body");
+    is_deeply(deliver($path, $large, signature($large), '--limit-rate', '2M', '-m', 3), ['0 000'],
+        "$path: gone before the end of the body");
 }
 for (1 .. 100) { last if gone() == $before + 2; sleep 0.1 }
 is(gone() - $before, 2, '... both are counted');
@@ -136,7 +151,8 @@ for my $path ('/', '/monitor') {
     my $pid = fork // die "fork: $!";
     if (!$pid) {
         open STDOUT, '>', '/dev/null';
-        exec 'curl', arguments($path, write_file('body', $large), signature($large), '--limit-rate', '2M') or _exit(127);
+        exec 'curl', arguments($path, write_file('body', $large), signature($large), '--limit-rate', '2M')
+            or _exit(127);
     }
     my $begun = 0;
     for (1 .. 10) { last if $begun = log_matches('buffered to a temporary file', $seen) }

@@ -159,11 +159,11 @@ for (1 .. 3) {
 sub upgrade {
     my $master = master_pid();
     kill USR2 => $master;
-    ok(wait_for(sub { pid_in('nginx.pid.oldbin') == $master and (pid_in('nginx.pid') || $master) != $master }),
-        'USR2: a second master');
+    ok(wait_for(sub {
+        return pid_in('nginx.pid.oldbin') == $master && (pid_in('nginx.pid') || $master) != $master;
+    }), 'USR2: a second master');
     my $new = pid_in('nginx.pid');
-    ok(wait_for(sub { open my $fh, '<', "/proc/$new/task/$new/children" or return; (split ' ', <$fh> // '') >= 2 }),
-        '... with workers');
+    ok(wait_for(sub { (split ' ', slurp("/proc/$new/task/$new/children")) >= 2 }), '... with workers');
     under_load(60);
     return ($master, $new);
 }
@@ -233,7 +233,8 @@ cmp_ok(scalar keys %accepted, '>', 600, keys(%accepted) . ' events were accepted
 is(scalar keys %hash, scalar keys %accepted, '... all that were sent');
 is(scalar(grep { !$delivered{$_} } keys %accepted), 0, 'each of them has reached the backend');
 my @all = map { my $id = $_; map { [$id, @$_] } @{ $delivered{$id} } } keys %delivered;
-is(scalar(grep { ($hash{ $_->[0] } // '') ne $_->[1] } @all), 0, '... whole, and nothing that was not signed has');
+is(scalar(grep { ($hash{ $_->[0] } // '') ne $_->[1] } @all), 0,
+    '... whole, and nothing that was not signed has');
 
 # while nginx is down, there is no answer
 my @forged = grep { $_->[1] } ledger('forged*');
@@ -254,11 +255,13 @@ my %excused = map { $_ => 1 } @of_killed, grep {
 } @twice;
 is_deeply([grep { !$excused{$_} } @twice], [],
     'none was delivered twice, but where a worker was killed or its memory began anew');
-cmp_ok(scalar @of_killed, '<=', $clients * @killed, '... at most one for each client and killed worker: ' . @of_killed);
+cmp_ok(scalar @of_killed, '<=', $clients * @killed,
+    '... at most one for each client and killed worker: ' . @of_killed);
 
 sub log_lines { my $file = shift; open my $fh, '<', dir() . "/$file" or die; return <$fh> }
 my @lines = map { log_lines($_) } 'access.log.1', 'access.log';
-is(scalar(grep { !m{^POST /\S+ \d{3} "[a-z_]+" "(?:-|[a-z.]+)"$} } @lines), 0, 'the access logs have whole lines');
+is(scalar(grep { !m{^POST /\S+ \d{3} "[a-z_]+" "(?:-|[a-z.]+)"$} } @lines), 0,
+    'the access logs have whole lines');
 my $answered = 0;
 $answered += @$_ for values %accepted;
 my $logged = grep { / 20[02] / } @lines;

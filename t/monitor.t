@@ -30,16 +30,26 @@ server {
 
     location /auth_monitor { auth_request /ask_monitor; mspwh_secret "%%SECRET%%"; proxy_pass http://%%A%%; }
     location /auth_on { auth_request /ask_on; mspwh_secret "%%SECRET%%"; proxy_pass http://%%A%%; }
-    location /auth_of_on { auth_request /ask_monitor; mspwh on; mspwh_secret "%%SECRET%%"; proxy_pass http://%%A%%; }
-    location = /ask_monitor { internal; proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_pass http://%%B%%/status/200; }
-    location = /ask_on { internal; mspwh on; mspwh_secret "%%SECRET%%"; proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_pass http://%%B%%/status/200; }
+    location /auth_of_on {
+        auth_request /ask_monitor; mspwh on; mspwh_secret "%%SECRET%%"; proxy_pass http://%%A%%;
+    }
+    location = /ask_monitor {
+        internal; proxy_pass_request_body off; proxy_set_header Content-Length "";
+        proxy_pass http://%%B%%/status/200;
+    }
+    location = /ask_on {
+        internal; mspwh on; mspwh_secret "%%SECRET%%"; proxy_pass_request_body off;
+        proxy_set_header Content-Length ""; proxy_pass http://%%B%%/status/200;
+    }
 
     # from here to there, by every way
     location /accel/ { proxy_pass http://%%A%%; }
     location /keys/accel/ { mspwh_secret "%%SECRET%%"; proxy_pass http://%%A%%; }
     location /on/ { mspwh on; mspwh_secret "%%SECRET%%"; proxy_pass http://%%B%%/; }
     location /on_other/ { mspwh on; mspwh_secret other; proxy_pass http://%%B%%/; }
-    location /on_pass/ { mspwh on; mspwh_malformed pass; mspwh_secret "%%SECRET%%"; proxy_pass http://%%B%%/; }
+    location /on_pass/ {
+        mspwh on; mspwh_malformed pass; mspwh_secret "%%SECRET%%"; proxy_pass http://%%B%%/;
+    }
     location /off/ { mspwh off; proxy_pass http://%%B%%/; }
     location /quiet/ { proxy_pass http://%%B%%/; }
     location /quiet_other/ { mspwh_secret other; proxy_pass http://%%B%%/; }
@@ -53,14 +63,24 @@ server {
     location /try_plain { mspwh_secret "%%SECRET%%"; try_files /none \@plain; }
     location \@plain { mspwh on; mspwh_secret "%%SECRET%%"; proxy_pass http://%%B%%; }
     location /dead_none { error_page 502 = \@plain; proxy_pass http://127.0.0.1:$dead; }
-    location /dead_keys { mspwh_secret "%%SECRET%%"; error_page 502 = \@plain; proxy_pass http://127.0.0.1:$dead; }
-    location /page { mspwh_secret "%%SECRET%%"; error_page 413 /on/x; client_max_body_size 1k; proxy_pass http://%%A%%; }
+    location /dead_keys {
+        mspwh_secret "%%SECRET%%"; error_page 502 = \@plain; proxy_pass http://127.0.0.1:$dead;
+    }
+    location /page {
+        mspwh_secret "%%SECRET%%"; error_page 413 /on/x; client_max_body_size 1k; proxy_pass http://%%A%%;
+    }
 
-    location /back { mspwh on; mspwh_secret "%%SECRET%%"; error_page 400 401 = \@quiet; proxy_pass http://%%A%%; }
+    location /back {
+        mspwh on; mspwh_secret "%%SECRET%%"; error_page 400 401 = \@quiet; proxy_pass http://%%A%%;
+    }
     location \@quiet { mspwh_secret "%%SECRET%%"; proxy_pass http://%%B%%; }
-    location /back_none { mspwh on; mspwh_secret "%%SECRET%%"; error_page 400 401 = \@quiet_none; proxy_pass http://%%A%%; }
+    location /back_none {
+        mspwh on; mspwh_secret "%%SECRET%%"; error_page 400 401 = \@quiet_none; proxy_pass http://%%A%%;
+    }
     location \@quiet_none { proxy_pass http://%%B%%; }
-    location /back_other { mspwh on; mspwh_secret "%%SECRET%%"; error_page 400 401 = \@quiet_other; proxy_pass http://%%A%%; }
+    location /back_other {
+        mspwh on; mspwh_secret "%%SECRET%%"; error_page 400 401 = \@quiet_other; proxy_pass http://%%A%%;
+    }
     location \@quiet_other { mspwh_secret other; proxy_pass http://%%B%%; }
     location /verified_none { mspwh on; mspwh_secret "%%SECRET%%"; try_files /none /quiet/x; }
     location /verified_other { mspwh on; mspwh_secret "%%SECRET%%"; try_files /none /quiet_other/x; }
@@ -98,7 +118,8 @@ my @cases = (
         "there is no signature header, body $size bytes, 1 secret(s)"],
     ['malformed signature', '/', $note, [$name => 'x'], 'malformed_signature', 'ticket.note.added', '',
         "the signature header is not canonical Base64 of 32 bytes, body $size bytes, 1 secret(s)"],
-    ['repeated signature', '/', $note, [$name => 'x', $name => 'x'], 'malformed_signature', 'ticket.note.added', '',
+    ['repeated signature', '/', $note, [$name => 'x', $name => 'x'], 'malformed_signature',
+        'ticket.note.added', '',
         "the signature header is repeated, body $size bytes, 1 secret(s)"],
     ['signed, malformed', '/', '{}', [$name => sign(SECRET, '{}')], 'malformed_payload', '', '1',
         'no event type, body 2 bytes, 1 secret(s)'],
@@ -110,9 +131,11 @@ my @cases = (
         'there is no signature header, body 2 bytes, 1 secret(s)'],
     ['no secret, unsigned', '/none/', $note, [], 'no_signature', 'ticket.note.added', '',
         "there is no signature header, body $size bytes, 0 secret(s)"],
-    ['no secret, signed', '/none/', $note, [$name => sign(SECRET, $note)], 'bad_signature', 'ticket.note.added', '',
+    ['no secret, signed', '/none/', $note, [$name => sign(SECRET, $note)], 'bad_signature',
+        'ticket.note.added', '',
         "there is no secret to verify it with, body $size bytes, 0 secret(s)"],
-    ['no secret, malformed signature', '/none/', $note, [$name => 'x'], 'malformed_signature', 'ticket.note.added', '',
+    ['no secret, malformed signature', '/none/', $note, [$name => 'x'], 'malformed_signature',
+        'ticket.note.added', '',
         "the signature header is not canonical Base64 of 32 bytes, body $size bytes, 0 secret(s)"],
     ['no body', '/none/', undef, [], 'no_signature', '', '',
         'there is no signature header, body 0 bytes, 0 secret(s)'],
@@ -136,7 +159,8 @@ for (@cases) {
 for my $chunked (0, 5000) {
     my $big = event('NoteAdded', 200_000);
     my $r = request(path => '/none/', body => $big, chunked => $chunked);
-    is_deeply(shown($r, qw(verdict type)), [200, 'no_signature', 'ticket.note.added'], "unsigned, 200 KB, chunked $chunked");
+    is_deeply(shown($r, qw(verdict type)), [200, 'no_signature', 'ticket.note.added'],
+        "unsigned, 200 KB, chunked $chunked");
     is((records())[0]{sha256}, sha256_hex($big), '... byte for byte');
     clear_records();
     $r = request(path => '/small', body => $big, chunked => $chunked);
@@ -160,7 +184,8 @@ SKIP: {
     is_deeply(seen(), ['A /auth_monitor', 'B /status/200'], '... asked once, forwarded once');
     is(post('/auth_of_on', $note, @wrong)->{status}, 401, 'auth_request, monitor in on');
     is_deeply(seen(), ['B /status/200'], '... asked once, not forwarded');
-    is(post('/auth_on', $note, @$_)->{status}, 401, 'auth_request, on in monitor: nothing unverified gets there') for \@right, \@wrong;
+    is(post('/auth_on', $note, @$_)->{status}, 401,
+        'auth_request, on in monitor: nothing unverified gets there') for \@right, \@wrong;
     is_deeply(seen(), [], '... nor to the upstream');
 }
 
@@ -192,7 +217,8 @@ push @redirects, map { my $start = $_; (
     [$start, [], $note, 401, [], 'no_signature', ''],
 ) } qw(/dead_none /dead_keys /try_plain);
 push @redirects,
-    ['/accel/on_other/x', [$name => sign('other', $note)], $note, 200, ['A /accel/on_other/x', 'B /x'], 'verified', 'ticket.note.added'],
+    ['/accel/on_other/x', [$name => sign('other', $note)], $note, 200, ['A /accel/on_other/x', 'B /x'],
+        'verified', 'ticket.note.added'],
     ['/accel/on_other/x', [@right], $note, 401, ['A /accel/on_other/x'], 'bad_signature', ''],
     ['/keys/accel/on_other/x', [@right], $note, 401, ['A /keys/accel/on_other/x'], 'bad_signature', ''],
     ['/accel/off/x', [@wrong], $note, 200, ['A /accel/off/x', 'B /x'], 'bad_signature', 'ticket.note.added'],
@@ -206,7 +232,8 @@ push @redirects,
     ['/back_none', [@wrong], $note, 200, ['B /back_none'], 'bad_signature', ''],
     ['/back_other', [@wrong], $note, 200, ['B /back_other'], 'bad_signature', 'ticket.note.added'],
     ['/back_other', [], $note, 200, ['B /back_other'], 'no_signature', 'ticket.note.added'],
-    ['/back_other', [$name => sign('other', $note)], $note, 200, ['B /back_other'], 'verified', 'ticket.note.added'],
+    ['/back_other', [$name => sign('other', $note)], $note, 200, ['B /back_other'], 'verified',
+        'ticket.note.added'],
     ['/verified_none', [@right], $note, 200, ['B /x'], 'verified', 'ticket.note.added'],
     ['/verified_other', [@right], $note, 200, ['B /x'], 'bad_signature', 'ticket.note.added'];
 for (@redirects) {
@@ -220,8 +247,10 @@ for (@redirects) {
 
 for my $chunked (0, 500) {
     my $big = event('NoteAdded', 3000);
-    my $r = request(path => '/page', body => $big, chunked => $chunked, headers => [$name => sign(SECRET, $big)]);
-    is_deeply(shown($r, 'verdict', 'type'), [401, 'bad_signature', ''], "error_page 413 to on, chunked $chunked: no body, no entry");
+    my $r = request(path => '/page', body => $big, chunked => $chunked,
+        headers => [$name => sign(SECRET, $big)]);
+    is_deeply(shown($r, 'verdict', 'type'), [401, 'bad_signature', ''],
+        "error_page 413 to on, chunked $chunked: no body, no entry");
     is_deeply(seen(), [], '... nothing forwarded');
 }
 
@@ -244,11 +273,16 @@ sub logged {
     seek $fh, $at, 0;
     return scalar(<$fh>) =~ s/\n//r;
 }
-is(logged('/accel/quiet', $note, @wrong), 'GET /quiet 200 "bad_signature" "ticket.note.added"', 'access log: let through');
-is(logged('/accel/on', $note, @wrong), 'GET /on 401 "bad_signature" "-"', 'access log: let through, then rejected');
-is(logged('/accel/on', $note, @right), 'GET /on 200 "verified" "ticket.note.added"', 'access log: verified twice over');
-is(logged('/accel/on_other', $note, @right), 'GET /on_other 401 "bad_signature" "-"', 'access log: verified, then not');
-is(logged('/early', $note, @right), 'POST /early 200 "verified" "ticket.note.added"', 'access log: asked for too early');
+is(logged('/accel/quiet', $note, @wrong), 'GET /quiet 200 "bad_signature" "ticket.note.added"',
+    'access log: let through');
+is(logged('/accel/on', $note, @wrong), 'GET /on 401 "bad_signature" "-"',
+    'access log: let through, then rejected');
+is(logged('/accel/on', $note, @right), 'GET /on 200 "verified" "ticket.note.added"',
+    'access log: verified twice over');
+is(logged('/accel/on_other', $note, @right), 'GET /on_other 401 "bad_signature" "-"',
+    'access log: verified, then not');
+is(logged('/early', $note, @right), 'POST /early 200 "verified" "ticket.note.added"',
+    'access log: asked for too early');
 
 ok(stop(), 'nginx stops in time');
 unlike(error_log(), qr/\[(alert|crit|emerg)\]/, 'nothing alarming in the log');

@@ -24,18 +24,22 @@ sub conf {
     return "server { listen 127.0.0.1:%%PORT%%; $server }\n" if $ENV{MSPWH_NO_MODULE};
     return "server { listen 127.0.0.1:%%PORT%%;\n" . VARS . "$server }\n"
         . "server { listen 127.0.0.1:%%PORT_off%%; mspwh on; mspwh_secret s;\n$off }\n"
-        . "server { listen 127.0.0.1:%%PORT_sibling%%; location /on { mspwh on; mspwh_secret s; }\n$server }\n";
+        . "server { listen 127.0.0.1:%%PORT_sibling%%; location /on { mspwh on; mspwh_secret s; }\n"
+            . "$server }\n";
 }
 
 my $big = join '', map { chr($_ % 251) } 1 .. 50_000;
 my @requests = (
     { path => '/' , method => 'GET' }, { path => '/', method => 'HEAD' }, { path => '/a?b=c', body => 'x=1' },
-    { path => '/', body => $big }, { path => '/', body => $big, chunked => 1000 }, { path => '/', body => '' },
+    { path => '/', body => $big }, { path => '/', body => $big, chunked => 1000 },
+        { path => '/', body => '' },
     { path => '/', method => 'PUT', body => '{}' }, { path => '/', method => 'DELETE' },
-    { path => '/', body => '{}', headers => ['X-Webhook-Signature' => 'nonsense', 'X-Webhook-Signature' => 'twice'] },
+    { path => '/', body => '{}',
+        headers => ['X-Webhook-Signature' => 'nonsense', 'X-Webhook-Signature' => 'twice'] },
     { path => '/static/file.txt', method => 'GET' }, { path => '/static/file.txt', body => 'x' },
     { path => '/static/absent', method => 'GET' }, { path => '/stream', body => $big, chunked => 999 },
-    { path => '/stream', body => $big }, { path => '/limit', body => $big }, { path => '/text', body => $big },
+    { path => '/stream', body => $big }, { path => '/limit', body => $big },
+        { path => '/text', body => $big },
     { path => '/text', method => 'GET', http => '1.0' }, { path => '/page', body => 'x' },
     { path => '/none', method => 'GET' }, { path => '/auth', body => 'x' },
 );
@@ -48,7 +52,11 @@ sub outcome {
         my $r = request(%$_, port => $port);
         my %h = %{ $r->{header} };
         delete @h{qw(date etag last-modified)};
-        my @seen = map { my $h = $_->{header}; delete $h->{host}; "$_->{method} $_->{uri} $_->{length} $_->{sha256} " . join '|', map { "$_=$h->{$_}" } sort keys %$h } records();
+        my @seen = map {
+            my $h = $_->{header};
+            delete $h->{host};
+            join '|', @$_{qw(method uri length sha256)}, map { "$_=$h->{$_}" } sort keys %$h;
+        } records();
         [($_->{method} // 'POST') . " $_->{path}", $r->{status}, $r->{body}, \%h, \@seen];
     } @requests;
 }

@@ -23,7 +23,8 @@ my $conf = ready(http_part(recipe('docs/redelivery.md', 'The two servers')));
 my $recorder = recorder_port();
 # the harness has its own
 $conf =~ s{^client_max_body_size .*\n}{}m;
-is($conf =~ s/(upstream \w+\s*\{ server 127\.0\.0\.1):\d+/$1:$recorder/g, 2, 'both upstreams are the backend of this test');
+is($conf =~ s/(upstream \w+\s*\{ server 127\.0\.0\.1):\d+/$1:$recorder/g, 2,
+    'both upstreams are the backend of this test');
 my ($spool) = $conf =~ /mspwh_spool (\S+);/;
 my $secret = secret_of('webhook.secret');
 my $inside = 'http://127.0.0.1:' . port('8090') . '/webhook';
@@ -33,7 +34,10 @@ start_http($conf);
 
 sub events { opendir my $d, $spool or return; return grep { /^[^.].*\.headers$/ } readdir $d }
 sub recorded { my %n; $n{$_->[0]}++ for ledger('recorded'); return \%n }
-sub deliver { my ($path, $body, $port) = @_; return request(port => $port, path => $path, body => $body, headers => [$name => sign($secret, $body)]) }
+sub deliver {
+    my ($path, $body, $port) = @_;
+    return request(port => $port, path => $path, body => $body, headers => [$name => sign($secret, $body)]);
+}
 
 # --- the trap
 
@@ -63,11 +67,13 @@ sub client {
         my $type = ('ticket.created', 'NoteAdded', 'ticket.response.added')[$n % 3];
         my $id = "$number.$n";
         my $text = join '', map { chr 35 + int rand 57 } 1 .. 200;
-        my $body = qq({"eventType":"$type","entityId":"$id","TicketId":7,"Description":") . $text x ($n % 20 ? 1 : 1000) . '"}';
+        my $body = qq({"eventType":"$type","entityId":"$id","TicketId":7,"Description":")
+            . $text x ($n % 20 ? 1 : 1000) . '"}';
         for my $try (1 .. 50) {
             my $r = eval {
                 $c //= connection();
-                send_bytes($c, request_bytes(path => '/webhook', body => $body, headers => [$name => sign($secret, $body)]));
+                send_bytes($c, request_bytes(path => '/webhook', body => $body,
+                    headers => [$name => sign($secret, $body)]));
                 read_response($c);
             } || { status => 0, header => {} };
             undef $c if !$r->{status} or ($r->{header}{connection} // 'close') eq 'close';
@@ -86,7 +92,8 @@ my @pids = map { my $n = $_; fork // die "fork: $!" or client($n, $end) } 1 .. $
 my $loop = fork // die "fork: $!";
 if (!$loop) {
     open STDERR, '>', dir() . '/redeliver.log';
-    exec $redeliver, '--loop=0.5', '--retry-first=1', '--retry-max=4', '--jobs=3', $spool, $inside or _exit(127);
+    exec $redeliver, '--loop=0.5', '--retry-first=1', '--retry-max=4', '--jobs=3', $spool, $inside
+        or _exit(127);
 }
 sleep 2;
 stop_recorder();

@@ -39,12 +39,14 @@ for my $name (qw(style script)) {
     my ($inner) = $page =~ m{<$name>(.*)</$name>}s;
     like($policy, qr/$name-src 'sha256-\Q@{[sha256_base64($inner)]}\E='/, "policy: this very $name");
 }
-is_deeply([grep { $_ ne 'http://www.w3.org/2000/svg' } $page =~ m{((?:https?:)?//[a-z][^\s"')]*)}gi], [], 'no address of another host');
+is_deeply([grep { $_ ne 'http://www.w3.org/2000/svg' } $page =~ m{((?:https?:)?//[a-z][^\s"')]*)}gi], [],
+    'no address of another host');
 unlike($page, qr/innerHTML|outerHTML|insertAdjacent|document\.write|eval\(/, 'text is never taken for HTML');
 cmp_ok(length $page, '<', 32768, 'small');
 
 sub luminance {
-    my @c = map { my $v = hex() / 255; $v <= .03928 ? $v / 12.92 : (($v + .055) / 1.055)**2.4 } $_[0] =~ /../g;
+    my @c = map { my $v = hex() / 255; $v <= .03928 ? $v / 12.92 : (($v + .055) / 1.055)**2.4 }
+        $_[0] =~ /../g;
     return .2126 * $c[0] + .7152 * $c[1] + .0722 * $c[2];
 }
 my ($light, $dark) = $page =~ /:root \{(.*?)\}/sg;
@@ -89,7 +91,8 @@ becomes('it goes live', "document.getElementById('state').textContent === 'Live'
 is(text('host'), '127.0.0.1:' . port(), 'it says of which host');
 is(text('verified'), '0', 'no event yet');
 is(text('last'), 'none', '... and no last one');
-like($browser->value('document.getElementById("reasons").parentNode.innerText'), qr/None so far/, '... and no rejection');
+like($browser->value('document.getElementById("reasons").parentNode.innerText'), qr/None so far/,
+    '... and no rejection');
 is($browser->value('document.querySelectorAll("#types tbody tr").length'), 12, 'twelve types');
 is($browser->value('document.querySelectorAll("#verdicts tbody tr").length'), 8, 'eight verdicts');
 
@@ -111,26 +114,33 @@ post('/', '{}', 'X-Webhook-Signature' => sign('forged', '{}'));
 becomes('rejected ones too', "document.getElementById('rejected').textContent === '3'");
 is_deeply([map { row('reasons', $_) } qw(mismatch header_missing no_event_type)], [1, 1, 1], '... by reason');
 is(row('answers', '5xx'), '1', 'an answer of 503');
-is($browser->value(q{[...document.querySelectorAll('#types tr')].find(tr => /note.added/.test(tr.textContent)).title}),
+is($browser->value(q{[...document.querySelectorAll('#types tr')]
+    .find(tr => /note.added/.test(tr.textContent)).title}),
     '0 taken, 1 answered 4xx, 1 answered 5xx or not at all', 'what became of a type, in words');
 is(row('anomalies', 'unexpected_details'), '2', 'an anomaly');
-is($browser->value('[...document.querySelectorAll("#keys tbody tr")].map(r => [...r.cells].slice(0, 2).map(c => c.innerText).join()).join(" ")'),
+is($browser->value(q{[...document.querySelectorAll('#keys tbody tr')]
+    .map(r => [...r.cells].slice(0, 2).map(c => c.innerText).join()).join(' ')}),
     'new.secretconfigured,2 oldconfigured,2', 'the secrets in use');
 
 becomes('the rate is a line', 'document.querySelector("#rate path.good").getAttribute("d").length > 20');
 becomes('... that rises', '+document.getElementById("now").textContent > 0');
-like($browser->value('document.getElementById("rate").getAttribute("aria-label")'), qr/now \d+ verified and \d+ rejected/, '... and is told in words');
+like($browser->value('document.getElementById("rate").getAttribute("aria-label")'),
+    qr/now \d+ verified and \d+ rejected/, '... and is told in words');
 is_deeply([$browser->complaints], [], 'no error in the console');
-is_deeply([grep { $_ ne url('/mspwh') && !/^data:/ } $browser->requests], [], 'nothing fetched from elsewhere');
+is_deeply([grep { $_ ne url('/mspwh') && !/^data:/ } $browser->requests], [],
+    'nothing fetched from elsewhere');
 cmp_ok(scalar($browser->requests), '>', 3, 'it fetches again and again');
 
 my %paper;
-for (['wide', 1280, 0], ['wide-dark', 1280, 1], ['tablet', 820, 0], ['phone', 360, 0], ['phone-dark', 360, 1]) {
+for (['wide', 1280, 0], ['wide-dark', 1280, 1], ['tablet', 820, 0], ['phone', 360, 0],
+    ['phone-dark', 360, 1]) {
     my ($name, $width, $dark) = @$_;
     $browser->view(width => $width, height => 900, dark => $dark);
     sleep 0.3;
-    cmp_ok($browser->value('document.documentElement.scrollWidth'), '<=', $width, "$name: as wide as the window");
-    is($browser->value(q{[...document.querySelectorAll('section, .tiles div')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText).join()}),
+    cmp_ok($browser->value('document.documentElement.scrollWidth'), '<=', $width,
+        "$name: as wide as the window");
+    is($browser->value(q{[...document.querySelectorAll('section, .tiles div')]
+        .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText).join()}),
         '', "$name: nothing sticks out of its box");
     $paper{$dark} = $browser->value('getComputedStyle(document.body).backgroundColor');
     $browser->screenshot("$shots/$name.png") if $shots;
@@ -140,7 +150,8 @@ isnt($paper{0}, $paper{1}, 'the dark scheme is another');
 # --- what it says without nginx ------------------------------------------------------
 
 ok(stop(), 'nginx stops in time');
-becomes('the connection is lost: it says so', "/^Connection lost, shown as of .*; retrying\$/.test(document.getElementById('state').textContent)");
+becomes('the connection is lost: it says so',
+    "/^Connection lost, shown as of .*; retrying\$/.test(document.getElementById('state').textContent)");
 $browser->screenshot("$shots/lost.png") if $shots;
 is(text('verified'), '3', '... and shows the last numbers');
 start_http($conf);

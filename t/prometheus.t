@@ -58,16 +58,19 @@ my (@exprs, @titles);
 for my $panel (@{ $dashboard->{panels} }) {
     push @titles, $panel->{title};
     push @exprs, map { [$panel->{title}, $_->{expr}] } @{ $panel->{targets} };
-    ok(!(grep { $_->{datasource}{uid} ne '${datasource}' } $panel, @{ $panel->{targets} }), "$panel->{title}: of the chosen data source");
+    ok(!(grep { $_->{datasource}{uid} ne '${datasource}' } $panel, @{ $panel->{targets} }),
+        "$panel->{title}: of the chosen data source");
 }
 push @exprs, map { [$_->{name}, $_->{expr}] } @{ $dashboard->{annotations}{list} };
-push @exprs, map { [$_->{name}, $_->{definition} =~ /\((.*), \w+\)$/ ? $1 : '?'] } grep { $_->{type} eq 'query' } @{ $dashboard->{templating}{list} };
+push @exprs, map { [$_->{name}, $_->{definition} =~ /\((.*), \w+\)$/ ? $1 : '?'] }
+    grep { $_->{type} eq 'query' } @{ $dashboard->{templating}{list} };
 my %ids = map { $_->{id} => 1 } @{ $dashboard->{panels} };
 is(scalar(keys %ids), scalar(@titles), 'every panel has an id of its own');
 my $rules = slurp("$monitoring/alerts.yml");
 $rules =~ s/^\s*#.*//mg;
 push @exprs, [$1, $2] while $rules =~ /- alert: (\w+)\n\s+expr: >\n(.*?)(?=\n\s+(?:for|labels):)/sg;
-cmp_ok(scalar(grep { $_->[0] =~ /^Mspwh/ } @exprs), '==', scalar(() = $rules =~ /- alert:/g), 'every alert is looked at');
+cmp_ok(scalar(grep { $_->[0] =~ /^Mspwh/ } @exprs), '==', scalar(() = $rules =~ /- alert:/g),
+    'every alert is looked at');
 
 for (@exprs) {
     my ($what, $expr) = @$_;
@@ -121,11 +124,16 @@ sub stop_prometheus {
 
 sub api {
     my ($path, %query) = @_;
-    my $query = join '&', map { my $v = $query{$_}; $v =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ge; "$_=$v" } keys %query;
-    my $r = eval { request(method => 'GET', path => "/api/v1/$path?$query", port => 'prometheus') } // return {};
+    my $query = join '&',
+        map { my $v = $query{$_}; $v =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ge; "$_=$v" } keys %query;
+    my $r = eval { request(method => 'GET', path => "/api/v1/$path?$query", port => 'prometheus') }
+        // return {};
     return eval { JSON::PP->new->decode($r->{body}) } // {};
 }
-sub answer { my $r = api('query', query => $_[0]); return [map { "$_->{value}[1]" } @{ $r->{data}{result} // [] }] }
+sub answer {
+    my $r = api('query', query => $_[0]);
+    return [map { "$_->{value}[1]" } @{ $r->{data}{result} // [] }];
+}
 
 my $until = time + 30;
 sleep 0.2 while time < $until && !@{ answer('mspwh_start_time_seconds') };
@@ -134,8 +142,10 @@ is_deeply([@{ $target // {} }{qw(health lastError)}], ['up', ''], 'the target is
 is_deeply(answer('sum(mspwh_requests_total)'), ['6'], 'requests');
 is_deeply(answer('mspwh_events_total{type="unknown"}'), ['1'], 'an unknown type');
 is_deeply(answer('mspwh_key_matches_total{key="new-1.x~y:z"}'), ['3'], 'a key');
-is_deeply(answer('mspwh_body_size_bytes_count - on() mspwh_body_size_bytes_bucket{le="+Inf"}'), ['0'], 'a histogram');
-is_deeply(answer('count(scrape_samples_scraped) and on() (scrape_samples_scraped > 100)'), ['1'], 'some hundred samples');
+is_deeply(answer('mspwh_body_size_bytes_count - on() mspwh_body_size_bytes_bucket{le="+Inf"}'), ['0'],
+    'a histogram');
+is_deeply(answer('count(scrape_samples_scraped) and on() (scrape_samples_scraped > 100)'), ['1'],
+    'some hundred samples');
 traffic();
 sleep 3;
 is_deeply(answer('sum(increase(mspwh_requests_total[1m])) > bool 5'), ['1'], 'an increase');
@@ -149,7 +159,8 @@ for (@exprs) {
     ok(@{ $r->{data}{result} // [] } > 0, "$what: something to show") if $what !~ /^Mspwh|nginx started/;
 }
 my @rules = map { @{ $_->{rules} } } @{ api('rules')->{data}{groups} // [] };
-is_deeply([map { "$_->{name} $_->{health} @{[$_->{lastError} // '']}" } grep { $_->{health} ne 'ok' } @rules], [], 'all rules are evaluated');
+is_deeply([map { "$_->{name} $_->{health} @{[$_->{lastError} // '']}" } grep { $_->{health} ne 'ok' } @rules],
+    [], 'all rules are evaluated');
 is(scalar(@rules), scalar(() = $rules =~ /- alert:/g), '... and all are there');
 
 stop_prometheus();

@@ -34,7 +34,8 @@ line('malformed', 'malformed_signature: the signature header is not canonical Ba
     . "body $bytes bytes, not read", '/', $json, $name => 'a');
 line('mismatch', "bad_signature: the signature is of another body or secret, body $bytes bytes, 1 secret(s)",
     '/', $json, $name => sign('wrong', $json));
-line('mismatch, two secrets', "bad_signature: the signature is of another body or secret, body $bytes bytes, 2 secret(s)",
+line('mismatch, two secrets',
+    "bad_signature: the signature is of another body or secret, body $bytes bytes, 2 secret(s)",
     '/two', $json, $name => sign('wrong', $json));
 
 my @malformed = (

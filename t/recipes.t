@@ -40,7 +40,8 @@ sub event {
     my ($type, $ticket, $entity) = @_;
     $ticket //= 48213;
     $entity //= $type =~ /ticket\.\w+$/ ? $ticket : 90817;
-    return qq({"eventType":"$type","entityId":$entity,"TicketId":$ticket,"AdditionalFields":[{"Name":"Site","Value":"Warehouse 2"}]});
+    return qq({"eventType":"$type","entityId":$entity,"TicketId":$ticket,)
+        . '"AdditionalFields":[{"Name":"Site","Value":"Warehouse 2"}]}';
 }
 
 sub begin {
@@ -65,7 +66,8 @@ sub arrives {
     my ($what, $path, $body, $backend, $uri, @more) = @_;
     is(deliver($path, $body, @more), 200, "$what: accepted");
     my @r = seen();
-    is_deeply([map { [@$_{qw(backend uri sha256)}] } @r], [[$backend, $uri, sha256_hex($body)]], "$what: arrives at $backend$uri");
+    is_deeply([map { [@$_{qw(backend uri sha256)}] } @r], [[$backend, $uri, sha256_hex($body)]],
+        "$what: arrives at $backend$uri");
     return $r[0]{header};
 }
 
@@ -78,16 +80,19 @@ sub refused {
 my ($a, $b) = ('127.0.0.1:8081', '127.0.0.1:8082');
 
 begin('To upstreams');
-for (['ticket.created', $a], ['ticket.note.added', $b], ['ticket.response.updated', $b], ['ticket.attachment.deleted', $a], ['ticket.merged', $a]) {
+for (['ticket.created', $a], ['ticket.note.added', $b], ['ticket.response.updated', $b],
+    ['ticket.attachment.deleted', $a], ['ticket.merged', $a]) {
     arrives("to upstreams, $_->[0]", '/webhook', event($_->[0]), $_->[1], '/webhook');
 }
-is(deliver('/webhook', event('ticket.created') =~ s/"Value":"/$& . 'x' x 2_000_000/er), 200, 'to upstreams: 2 MB pass');
+is(deliver('/webhook', event('ticket.created') =~ s/"Value":"/$& . 'x' x 2_000_000/er), 200,
+    'to upstreams: 2 MB pass');
 seen();
 refused('to upstreams, another secret', '/webhook', event('ticket.created'), 'another');
 stop();
 
 begin('To paths');
-arrives('to paths, a note', '/webhook?a=b', event('ticket.note.added'), $a, '/events/note/added?ticket=48213');
+arrives('to paths, a note', '/webhook?a=b', event('ticket.note.added'), $a,
+    '/events/note/added?ticket=48213');
 arrives('to paths, a ticket', '/webhook', event('Ticket deleted'), $a, '/events/ticket/deleted?ticket=48213');
 arrives('to paths, unknown', '/webhook', event('ticket.merged'), $a, '/events/ticket/unknown?ticket=48213');
 stop();
@@ -105,7 +110,8 @@ begin('Tell the service what is known');
     my $body = event('Ticket note added');
     my $header = arrives('headers', '/webhook', $body, $a, '/webhook', undef, 'X-Ticket-Id' => 'forged');
     is_deeply([@$header{qw(x-event-type x-entity-id x-ticket-id idempotency-key)}],
-        ['ticket.note.added', 90817, 48213, hmac_sha256_hex($body, secret_of('webhook.secret'))], 'headers: type, ids, key');
+        ['ticket.note.added', 90817, 48213, hmac_sha256_hex($body, secret_of('webhook.secret'))],
+            'headers: type, ids, key');
 }
 stop();
 
@@ -114,7 +120,8 @@ begin('Tell it more from the body');
     my $body = event('ticket.created') =~ s/}\z/,"CustomerName":"Miller & Sons"}/r;
     my $header = arrives('more from the body, one site', '/webhook', $body, $b, '/webhook');
     is_deeply([@$header{qw(x-site x-customer)}], ['Warehouse 2', 'Miller & Sons'], '... in headers');
-    $header = arrives('more from the body, another site', '/webhook', $body =~ s/Warehouse 2/Office/r, $a, '/webhook');
+    $header = arrives('more from the body, another site', '/webhook', $body =~ s/Warehouse 2/Office/r, $a,
+        '/webhook');
     is($header->{'x-site'}, 'Office', '... in headers');
     $header = arrives('more from the body, none', '/webhook', $body =~ s/"Name".*?}/}/r, $a, '/webhook');
     is($header->{'x-site'}, undef, '... no header');
@@ -131,8 +138,10 @@ refused('accept, another secret', '/webhook', event('ticket.deleted'), 'another'
 stop();
 
 begin('Two webhooks, two secrets');
-arrives('two webhooks, tickets', '/webhook/tickets', event('ticket.created'), $a, '/webhook/tickets', 'tickets.secret');
-arrives('two webhooks, notes', '/webhook/notes', event('ticket.note.added'), $b, '/webhook/notes', 'notes.secret');
+arrives('two webhooks, tickets', '/webhook/tickets', event('ticket.created'), $a, '/webhook/tickets',
+    'tickets.secret');
+arrives('two webhooks, notes', '/webhook/notes', event('ticket.note.added'), $b, '/webhook/notes',
+    'notes.secret');
 refused('two webhooks, the other secret', '/webhook/tickets', event('ticket.created'), 'notes.secret');
 stop();
 
@@ -144,7 +153,8 @@ for (['acme', $a, 'globex'], ['globex', $b, 'acme']) {
         my ($secret, $status, $where) = @$_;
         my $c = connection();
         send_bytes($c, request_bytes(path => '/webhook', body => $body,
-            headers => [$name => sign(secret_of("$secret.secret"), $body)]) =~ s/Host: localhost/Host: $tenant.hooks.example.com/r);
+            headers => [$name => sign(secret_of("$secret.secret"), $body)])
+                =~ s/Host: localhost/Host: $tenant.hooks.example.com/r);
         is(read_response($c)->{status}, $status, "tenant $tenant, secret of $secret: $status");
         is_deeply([map { $_->{backend} } seen()], $where, '... at its own service, or nowhere');
     }
@@ -190,7 +200,8 @@ stop();
 
     begin($heading, sub { $_[0] =~ s/\Q$first/127.0.0.1:$mute/r });
     my $header = arrives('two backends, the first goes away', '/webhook', $body, $b, '/webhook');
-    is_deeply([silent_saw(), $header->{'idempotency-key'}], [$key, $key], '... after both had it, under one key');
+    is_deeply([silent_saw(), $header->{'idempotency-key'}], [$key, $key],
+        '... after both had it, under one key');
     stop();
 
     begin($heading, sub { $_[0] =~ s/\Q$first/127.0.0.1:$mute/r =~ s/ non_idempotent//r });

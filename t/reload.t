@@ -11,7 +11,8 @@ sub conf {
     my $secrets = shift;
     return "server { listen 127.0.0.1:%%PORT%%;\n" . VARS . "mspwh on; $secrets\n"
         . "mspwh_field event_type /eventType /data/Type;\n"
-        . join('', map { "location /l$_ { mspwh_secret s$_ id=k$_; mspwh_envelope_size 32k; proxy_pass http://%%A%%; }\n" } 1 .. 50)
+        . join('', map { "location /l$_ { mspwh_secret s$_ id=k$_; mspwh_envelope_size 32k; proxy_pass "
+            . "http://%%A%%; }\n" } 1 .. 50)
         . "location / { proxy_pass http://%%A%%; }\n}\n";
 }
 my $old = 'mspwh_secret "%%SECRET%%";';
@@ -57,7 +58,8 @@ for my $n (1 .. 4) {
 # A request that began before a reload ends under the old secrets.
 {
     my $c = connection();
-    my $bytes = request_bytes(path => '/', body => $body, headers => ['X-Webhook-Signature' => sign(SECRET, $body)]);
+    my $bytes = request_bytes(path => '/', body => $body,
+        headers => ['X-Webhook-Signature' => sign(SECRET, $body)]);
     send_bytes($c, substr $bytes, 0, 20_000);
     sleep 0.2;
     ok(reload(conf('mspwh_secret new-secret id=new;')), 'reload with another secret');

@@ -11,8 +11,10 @@ use Time::HiRes qw(sleep time);
 use MspwhDocs;
 use MspwhTest;
 
-my $format = (grep { $_->{text} =~ /^log_format mspwh / } blocks('docs/logging.md'))[0]{text} =~ /^(log_format.*?;)$/ms ? $1 : die;
-my @step = map { recipe('docs/rotation.md', $_) } '1. Before', '2. Add the new secret', '5. Remove the old secret';
+my $format = (grep { $_->{text} =~ /^log_format mspwh / } blocks('docs/logging.md'))[0]{text}
+    =~ /^(log_format.*?;)$/ms ? $1 : die;
+my @step = map { recipe('docs/rotation.md', $_) } '1. Before', '2. Add the new secret',
+    '5. Remove the old secret';
 my @conf = map { ready("$format\nserver {\nlisten 8080;\naccess_log access.log mspwh;\n"
     . "location = /status { mspwh_status json; }\n$_}\n") } @step;
 my ($old, $new) = map { secret_of("$_.secret") } 2026, 2027;
@@ -23,7 +25,10 @@ start_http($conf[0]);
 sub use_secret { rename write_file('secret.new', $_[0]), dir() . '/secret.now' or die $! }
 sub secret_now { open my $fh, '<', dir() . '/secret.now' or die; return scalar <$fh> }
 
-sub body { qq({"eventType":"ticket.note.added","entityId":$_[0],"TicketId":7,"Description":"@{['n' x ($_[0] % 3 * 20_000)]}"}) }
+sub body {
+    my $description = 'n' x ($_[0] % 3 * 20_000);
+    qq({"eventType":"ticket.note.added","entityId":$_[0],"TicketId":7,"Description":"$description"});
+}
 
 use_secret($old);
 my $stop = dir() . '/stop';
@@ -38,7 +43,8 @@ for my $n (1 .. 3) {
             my $body = body(++$id);
             my $forged = $id % 4 == 0;
             my $status = eval {
-                post('/webhook', $body, 'X-Webhook-Signature' => sign($forged ? 'forged' : secret_now(), $body))->{status};
+                post('/webhook', $body,
+                    'X-Webhook-Signature' => sign($forged ? 'forged' : secret_now(), $body))->{status};
             } // $@;
             push @sent, join ' ', $id, $forged ? 'forged' : 'true', $status, sha256_hex($body);
             sleep 0.005;
@@ -49,14 +55,29 @@ for my $n (1 .. 3) {
     push @senders, $pid;
 }
 
-sub lines { my ($name, $pattern) = @_; open my $fh, '<', dir() . "/$name" or return; return grep { /$pattern/ } <$fh> }
-sub counted { my ($key, $least) = @_; for (1 .. 200) { return 1 if lines('access.log', qr/ 200 .*\bkey=$key /) >= $least; sleep 0.05 } return 0 }
+sub lines {
+    my ($name, $pattern) = @_;
+    open my $fh, '<', dir() . "/$name" or return;
+    return grep { /$pattern/ } <$fh>;
+}
+sub counted {
+    my ($key, $least) = @_;
+    for (1 .. 200) { return 1 if lines('access.log', qr/ 200 .*\bkey=$key /) >= $least; sleep 0.05 }
+    return 0;
+}
 
-sub settle { my %was = map { $_ => 1 } @_; for (1 .. 200) { return 1 if !grep { $was{$_} } workers(); sleep 0.05 } return 0 }
+sub settle {
+    my %was = map { $_ => 1 } @_;
+    for (1 .. 200) { return 1 if !grep { $was{$_} } workers(); sleep 0.05 }
+    return 0;
+}
 
 my $body = body(1);
 my @forged = ('X-Webhook-Signature' => sign('forged', $body));
-sub status { my $secret = shift; return post('/webhook', $body, 'X-Webhook-Signature' => sign($secret, $body))->{status} }
+sub status {
+    my $secret = shift;
+    return post('/webhook', $body, 'X-Webhook-Signature' => sign($secret, $body))->{status};
+}
 
 ok(counted(2026, 20), '1: events are verified under the old secret');
 is(status($new), 401, '1: the new secret is not known yet');

@@ -44,8 +44,14 @@ server {
     location /denied { deny all; proxy_pass http://%%A%%; }
     location /auth_no { auth_request /auth403; proxy_pass http://%%A%%; }
     location /auth_yes { auth_request /auth200; proxy_pass http://%%A%%; }
-    location = /auth403 { internal; mspwh off; proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_pass http://%%B%%/status/403; }
-    location = /auth200 { internal; proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_pass http://%%B%%/status/200; }
+    location = /auth403 {
+        internal; mspwh off; proxy_pass_request_body off; proxy_set_header Content-Length "";
+        proxy_pass http://%%B%%/status/403;
+    }
+    location = /auth200 {
+        internal; proxy_pass_request_body off; proxy_set_header Content-Length "";
+        proxy_pass http://%%B%%/status/200;
+    }
     location /stream { proxy_request_buffering off; proxy_http_version 1.1; proxy_pass http://%%A%%; }
     location /limited { limit_except POST { deny all; } proxy_pass http://%%A%%; }
 
@@ -55,8 +61,12 @@ server {
     location /off/ { mspwh off; proxy_pass http://%%B%%/; }
     location /to_same { try_files /none /same/x; }
     location /to_other { try_files /none /other/x; }
-    location /both_file { mspwh_secret first; mspwh_secret other-secret; client_body_buffer_size 16k; try_files /none /other/x; }
-    location /both_memory { mspwh_secret first; mspwh_secret other-secret; client_body_buffer_size 1m; try_files /none /other/x; }
+    location /both_file {
+        mspwh_secret first; mspwh_secret other-secret; client_body_buffer_size 16k; try_files /none /other/x;
+    }
+    location /both_memory {
+        mspwh_secret first; mspwh_secret other-secret; client_body_buffer_size 1m; try_files /none /other/x;
+    }
     location /from_off { mspwh off; try_files /none /same/x; }
     location /rewritten { rewrite ^ /other/x last; }
 }
@@ -68,7 +78,8 @@ my @wrong = ('X-Webhook-Signature' => sign('wrong', $body));
 
 
 # map
-for (['Ticket created', 'A', 'ticket.created'], ['Ticket note added', 'B', 'ticket.note.added'], ['NOTE_DELETED', 'B', 'ticket.note.deleted'], ['Ticket merged', 'A', 'ticket.merged']) {
+for (['Ticket created', 'A', 'ticket.created'], ['Ticket note added', 'B', 'ticket.note.added'],
+    ['NOTE_DELETED', 'B', 'ticket.note.deleted'], ['Ticket merged', 'A', 'ticket.merged']) {
     my ($type, $backend, $canonical) = @$_;
     is(signed('/map', event($type))->{status}, 200, "map: $type");
     my ($r) = records();
@@ -104,7 +115,8 @@ for my $size (1, 100_000) {
     my $bytes = event('Ticket updated', $size);
     for my $path ('/dead', '/dead2') {
         my $r = signed($path, $bytes);
-        is_deeply([$r->{status}, $r->{header}{'x-verdict'}, $r->{header}{'x-type'}], [200, 'verified', 'ticket.updated'],
+        is_deeply([$r->{status}, $r->{header}{'x-verdict'}, $r->{header}{'x-type'}],
+            [200, 'verified', 'ticket.updated'],
             "error_page 502, $path, $size: variables kept");
         my ($record) = records();
         is($record->{sha256}, sha256_hex($bytes), "error_page 502, $path, $size: fallback gets the body");
@@ -129,7 +141,8 @@ is(signed('/try', $body)->{status}, 200, 'try_files: verified passes');
 is_deeply(seen(), ['B /try'], 'try_files: forwarded once');
 is(post('/try', $body, @wrong)->{status}, 401, 'try_files: wrong is refused');
 is_deeply(seen(), [], 'try_files: nothing forwarded');
-is(request(method => 'GET', path => '/tryfile')->{status}, 401, 'try_files: a static file is not shown to the unsigned');
+is(request(method => 'GET', path => '/tryfile')->{status}, 401,
+    'try_files: a static file is not shown to the unsigned');
 isnt(post('/tryfile', $body, @wrong)->{body}, "static\n", 'try_files: nor to the wrongly signed');
 
 # access rules come first
@@ -140,11 +153,13 @@ SKIP: for (['/denied', 403], ['/auth_no', 403]) {
     for (['right', 'X-Webhook-Signature' => sign(SECRET, $body)], ['wrong', @wrong], ['none']) {
         my ($what, @headers) = @$_;
         my $r = post($path, $body, @headers);
-        is_deeply([$r->{status}, $r->{header}{'x-verdict'}], [$status, undef], "$path: $what signature: refused before any verdict");
+        is_deeply([$r->{status}, $r->{header}{'x-verdict'}], [$status, undef],
+            "$path: $what signature: refused before any verdict");
     }
     unlike(substr(error_log(), $at), qr/_signature/, "$path: no verdict logged");
     my $c = connection();
-    send_bytes($c, "POST $path HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n@{[join ': ', @wrong]}\r\n\r\n");
+    send_bytes($c,
+        "POST $path HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n@{[join ': ', @wrong]}\r\n\r\n");
     is(read_response($c, timeout => 3)->{status}, $status, "$path: before the body is read");
 }
 clear_records();
@@ -162,7 +177,8 @@ SKIP: {
 for my $size (1, 100_000) {
     my $bytes = event('Ticket created', $size);
     for my $chunked (0, 5000) {
-        my $r = request(path => '/stream', body => $bytes, chunked => $chunked, headers => ['X-Webhook-Signature' => sign(SECRET, $bytes)]);
+        my $r = request(path => '/stream', body => $bytes, chunked => $chunked,
+            headers => ['X-Webhook-Signature' => sign(SECRET, $bytes)]);
         is($r->{status}, 200, "proxy_request_buffering off, $size, chunked $chunked: passes");
         is((records())[0]{sha256}, sha256_hex($bytes), '... same bytes');
         clear_records();
@@ -174,7 +190,8 @@ for my $size (1, 100_000) {
 
 is(signed('/limited', $body)->{status}, 200, 'limit_except: POST passes');
 is(post('/limited', $body, @wrong)->{status}, 401, 'limit_except: POST is verified');
-is(request(method => 'PUT', path => '/limited', body => $body, headers => ['X-Webhook-Signature' => sign(SECRET, $body)])->{status}, 403,
+is(request(method => 'PUT', path => '/limited', body => $body,
+    headers => ['X-Webhook-Signature' => sign(SECRET, $body)])->{status}, 403,
     'limit_except: PUT is denied first');
 clear_records();
 

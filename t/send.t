@@ -41,7 +41,8 @@ my $body = write_file('event.json', '{"eventType":"ticket.created","entityId":17
 
 sub signature {
     my ($shell, $file, $of) = @_;
-    my ($rc, $text) = run($shell, $send, '--secret-file', $file, '--dry-run', 'http://localhost/', $of // $body);
+    my ($rc, $text) =
+        run($shell, $send, '--secret-file', $file, '--dry-run', 'http://localhost/', $of // $body);
     return $text =~ /\A$name: (\S+)\n\n/ ? $1 : "$rc: $text";
 }
 
@@ -67,11 +68,13 @@ for my $shell (@shells) {
         is(signature($shell, $file), sign('some secret', slurp($body)), "$shell, secret before one $_->[1]");
     }
 }
-is(signature('sh', write_file('key', 'k' x 4096 . "\r\n")), sign('k' x 4096, slurp($body)), '4096 bytes and a newline');
+is(signature('sh', write_file('key', 'k' x 4096 . "\r\n")), sign('k' x 4096, slurp($body)),
+    '4096 bytes and a newline');
 
 my @refused = (
     ['', 'empty'], ["\n", 'empty'], ["\r\n", 'empty'], ['k' x 4097, 'over 4 KB'], ['k' x 9000, 'over 4 KB'],
-    ["a\0b", 'null byte'], ["a\nb", 'newline inside'], ["a\n\n", 'newline inside'], ["a\rb", 'newline inside'],
+    ["a\0b", 'null byte'], ["a\nb", 'newline inside'], ["a\n\n", 'newline inside'],
+        ["a\rb", 'newline inside'],
 );
 for (@refused) {
     my ($bytes, $why) = @$_;
@@ -105,7 +108,8 @@ for my $what (sort keys %bodies) {
 
 my ($rc, $text) = sender('--list');
 my @types = split /\n/, $text;
-my @eleven = map { "ticket.$_" } qw(created updated deleted), (map { ("note.$_", "response.$_") } qw(added updated deleted)),
+my @eleven = map { "ticket.$_" } qw(created updated deleted),
+    (map { ("note.$_", "response.$_") } qw(added updated deleted)),
     qw(attachment.added attachment.deleted);
 is_deeply([$rc, sort @types], [0, sort @eleven], 'there are samples of the eleven types');
 for my $type (@types) {
@@ -114,15 +118,18 @@ for my $type (@types) {
     is($rc, 0, "$type: accepted") or diag $text;
     like($text, qr/\A$type, \d+ bytes: 200 in [\d.]+ s\nbackend A \/\n\z/, '... and the answer shown');
     my $entity = $type =~ /^ticket\.\w+$/ ? 48213 : 90817;
-    is_deeply([@header{qw(x-verdict x-type x-eid x-tid x-anomaly)}], ['verified', $type, $entity, 48213, undef],
+    is_deeply([@header{qw(x-verdict x-type x-eid x-tid x-anomaly)}],
+        ['verified', $type, $entity, 48213, undef],
         '... with the right type and ids, and nothing strange');
     my ($bytes) = (sender('--unsigned', '--dry-run', url(), '--event', $type))[1] =~ /\A\n(.*)\z/s;
     my $event = decode_json($bytes);
-    is(scalar(grep { /base64/ } values %$event), $type =~ /attachment/ ? 0 : 1, '... an image, but for attachments');
+    is(scalar(grep { /base64/ } values %$event), $type =~ /attachment/ ? 0 : 1,
+        '... an image, but for attachments');
     is(ref $event->{AdditionalFields}, 'ARRAY', '... and AdditionalFields');
 }
 got();
-with(url(), '--event=ticket.note.added', '--ticket', '7f3e-a', '--entity=12345678901234567890', '--', '-D', dir() . '/head');
+with(url(), '--event=ticket.note.added', '--ticket', '7f3e-a', '--entity=12345678901234567890', '--', '-D',
+    dir() . '/head');
 like(slurp(dir() . '/head'), qr/X-eid: 12345678901234567890\r\nX-tid: 7f3e-a\r\n/, 'ids of our own');
 got();
 
@@ -146,7 +153,8 @@ for (@answers) {
     ($rc, $text) = sender(@$options, url($path), '--event', 'ticket.created');
     is($rc, $exit, "$what, exit status $exit");
     like($text, qr/^ticket\.created, \d+ bytes: $status in/m, "$what, shown");
-    defined $hint ? like($text, qr/^mspwh-send: .*\Q$hint\E/m, "$what, with a hint") : unlike($text, qr/^mspwh-send/m, "$what, no hint");
+    defined $hint ? like($text, qr/^mspwh-send: .*\Q$hint\E/m, "$what, with a hint")
+        : unlike($text, qr/^mspwh-send/m, "$what, no hint");
     is_deeply([map { $_->{method} } got()], $seen, "$what, the backend");
 }
 ok(scalar(log_matches('mspwh: bad_signature')), '--forge has a wrong signature');
@@ -158,7 +166,8 @@ is($rc, 1, 'another secret: exit status 1');
 like($text, qr/^mspwh-send: 401: not verified/m, '... and a hint');
 write_file('strange.json', '{"eventType":"Ticket created"}');
 ($rc, $text) = with(url(), dir() . '/strange.json');
-like("$rc $text", qr/^1 .*: 400 in.*^mspwh-send: 400: .*not a usable event/ms, 'not an event: 400 and a hint');
+like("$rc $text", qr/^1 .*: 400 in.*^mspwh-send: 400: .*not a usable event/ms,
+    'not an event: 400 and a hint');
 
 my $dead = port('dead');
 ($rc, $text) = with("http://127.0.0.1:$dead/", $body);
@@ -170,7 +179,8 @@ like($text, qr/^mspwh-send: no answer from http:/m, '... and a hint');
 clear_records();
 ($rc, $text) = with('--repeat', 3, '--quiet', url(), '--event', 'ticket.created');
 is($rc, 0, '--repeat');
-is($text =~ s/^ticket\.created, \d+ bytes: 200 in .*\n//gmr, "sent 3 times, 3 answered 2xx\n", '... one line for each with --quiet');
+is($text =~ s/^ticket\.created, \d+ bytes: 200 in .*\n//gmr, "sent 3 times, 3 answered 2xx\n",
+    '... one line for each with --quiet');
 my @three = got();
 is(join(' ', map { $_->{sha256} } @three), join(' ', ($three[0]{sha256}) x 3), '... three times the same');
 ($rc, $text) = sender('--forge', '--repeat', 2, url(), '--event', 'ticket.created');
@@ -224,7 +234,8 @@ for my $key ('a secret that ps must not show', 'a long one ' x 20) {
     write_file('shown', $key);
     unlink dir() . '/seen.log';
     for ([], ['--dry-run']) {
-        ($rc, $text) = run('env', "PATH=$bin", $sh, $send, '--secret-file', dir() . '/shown', @$_, url('/off'), '--event', 'ticket.created');
+        ($rc, $text) = run('env', "PATH=$bin", $sh, $send, '--secret-file', dir() . '/shown', @$_,
+            url('/off'), '--event', 'ticket.created');
         is($rc, 0, "runs with no other command than those watched @$_") or diag $text;
     }
     my ($signature, $signed) = $text =~ /\A$name: (\S+)\n\n(.*)\z/s;
@@ -235,7 +246,8 @@ for my $key ('a secret that ps must not show', 'a long one ' x 20) {
     my $used = length $key > 64 ? sha256($key) : $key;
     my $padded = $used . "\0" x (64 - length $used);
     my %form = (bytes => $key, base64 => encode_base64($key, ''));
-    for (['', $key], ['hashed ', $used], ['inner ', $padded ^ "\x36" x 64], ['outer ', $padded ^ "\x5c" x 64]) {
+    for (['', $key], ['hashed ', $used], ['inner ', $padded ^ "\x36" x 64],
+        ['outer ', $padded ^ "\x5c" x 64]) {
         my ($what, $bytes) = @$_;
         my @bytes = unpack '(H2)16', $bytes;
         $form{"${what}hex"} = join '', @bytes;

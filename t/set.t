@@ -26,8 +26,14 @@ server {
     location / { proxy_pass http://%%A%%; proxy_set_header X-Site $site; }
     location /map { mspwh_set $status_text /Status; proxy_pass http://$pool; }
     location /own { mspwh_set $site /Other; proxy_pass http://%%A%%; }
-    location /field { mspwh_field entity_id /ids/1; proxy_pass http://%%A%%; add_header X-Id $mspwh_entity_id; add_header X-Site $site; }
-    location /set_field { mspwh_field entity_id /ids/1; mspwh_set $site /ids/0; proxy_pass http://%%A%%; add_header X-Id $mspwh_entity_id; add_header X-Site $site; }
+    location /field {
+        mspwh_field entity_id /ids/1; proxy_pass http://%%A%%; add_header X-Id $mspwh_entity_id;
+        add_header X-Site $site;
+    }
+    location /set_field {
+        mspwh_field entity_id /ids/1; mspwh_set $site /ids/0; proxy_pass http://%%A%%;
+        add_header X-Id $mspwh_entity_id; add_header X-Site $site;
+    }
     location /pass { mspwh_malformed pass; proxy_pass http://%%A%%; }
     location /to_own { try_files /none /own/x; }
     location /monitor { mspwh monitor; proxy_pass http://%%A%%; }
@@ -65,26 +71,36 @@ for (
     is_deeply(shown(signed('/', fields($json)), 'site'), [200, $want], $what);
 }
 is_deeply(shown(signed('/', body('"x":1')), 'site'), [200, ''], 'absent');
-is_deeply(shown(signed('/', body('"AdditionalFields":{"0":{"Value":"x"}}')), 'site'), [200, 'x'], 'a member named like an index');
-is_deeply(shown(signed('/', body('"AdditionalFields":[{"Value":"x"}],"AdditionalFields":[{"Value":"y"}]')), 'site'),
+is_deeply(shown(signed('/', body('"AdditionalFields":{"0":{"Value":"x"}}')), 'site'), [200, 'x'],
+    'a member named like an index');
+is_deeply(shown(signed('/', body('"AdditionalFields":[{"Value":"x"}],"AdditionalFields":[{"Value":"y"}]')),
+    'site'),
     [200, ''], 'twice with different values');
-is_deeply(shown(signed('/', body('"a/b":{"m~n":[0,{"x":"deep"}]}')), 'deep'), [200, 'deep'], 'an escaped pointer');
+is_deeply(shown(signed('/', body('"a/b":{"m~n":[0,{"x":"deep"}]}')), 'deep'), [200, 'deep'],
+    'an escaped pointer');
 clear_records();
 signed('/', fields('"Berlin"'));
 is((records())[0]{header}{'x-site'}, 'Berlin', 'in proxy_set_header');
 
 clear_records();
-is_deeply(shown(signed('/map', body('"Status":"Closed"')), 'status', 'site'), [200, 'Closed', ''], 'an inner level has only its own');
+is_deeply(shown(signed('/map', body('"Status":"Closed"')), 'status', 'site'), [200, 'Closed', ''],
+    'an inner level has only its own');
 signed('/map', body('"Status":"Open"'));
 is(join(' ', map { $_->{backend} } records()), 'B A', 'in a map');
-is_deeply(shown(signed('/own', body('"Other":"o"')), 'site'), [200, 'o'], 'another pointer at an inner level');
-is_deeply(shown(signed('/to_own', body('"Other":"o","AdditionalFields":[{"Value":"v"}]')), 'site'), [200, 'v'],
+is_deeply(shown(signed('/own', body('"Other":"o"')), 'site'), [200, 'o'],
+    'another pointer at an inner level');
+is_deeply(shown(signed('/to_own', body('"Other":"o","AdditionalFields":[{"Value":"v"}]')), 'site'),
+    [200, 'v'],
     'after a redirect: of the location that verified');
 my $both = '{"EventType":"ping","ids":[7,8],"AdditionalFields":[{"Value":"v"}]}';
-is_deeply(shown(signed('/field', $both), 'id', 'site'), [200, '8', 'v'], 'with mspwh_field at an inner level');
-is_deeply(shown(signed('/set_field', $both), 'id', 'site'), [200, '8', '7'], 'with mspwh_field at the same level');
-is_deeply(shown(signed('/pass', '{"AdditionalFields":[{"Value":"v"}]}'), 'site'), [200, ''], 'malformed and passed: empty');
-is_deeply(shown(post('/', fields('"v"'), 'X-Webhook-Signature' => 'A' x 43 . '='), 'site'), [401, ''], 'forged: empty');
+is_deeply(shown(signed('/field', $both), 'id', 'site'), [200, '8', 'v'],
+    'with mspwh_field at an inner level');
+is_deeply(shown(signed('/set_field', $both), 'id', 'site'), [200, '8', '7'],
+    'with mspwh_field at the same level');
+is_deeply(shown(signed('/pass', '{"AdditionalFields":[{"Value":"v"}]}'), 'site'), [200, ''],
+    'malformed and passed: empty');
+is_deeply(shown(post('/', fields('"v"'), 'X-Webhook-Signature' => 'A' x 43 . '='), 'site'), [401, ''],
+    'forged: empty');
 is_deeply(shown(post('/monitor', fields('"v"')), 'site'), [200, 'v'], 'monitored: as the body says');
 is_deeply(shown(signed('/early', fields('"v"')), 'copy'), [200, '[]'], 'empty before the body is read');
 ok(log_matches(qr/\$site/), '... and a line of the log tells');
@@ -95,7 +111,8 @@ is($line, '{"site":"Berlin","deep":""}', 'in log_format');
 
 my $many = join ' ', map { "mspwh_set \$v$_ /a/$_;" } 0 .. 63;
 for (
-    ['mspwh_set site /a;', qr/invalid variable name "site" in "mspwh_set" directive, it must be "\$" with letters, digits and "_"/],
+    ['mspwh_set site /a;',
+        qr/invalid variable name "site" in "mspwh_set" directive, it must be "\$" with letters, digits /],
     ['mspwh_set $a-b /a;', qr/invalid variable name "\$a-b" in "mspwh_set"/],
     ['mspwh_set $1 /a;', qr/invalid variable name "\$1" in "mspwh_set"/],
     ['mspwh_set $ /a;', qr/invalid variable name "\$" in "mspwh_set"/],
@@ -105,10 +122,12 @@ for (
     ['mspwh_set $mspwh_verdict /a;', qr/the variable "\$mspwh_verdict" in "mspwh_set" directive/],
     ['mspwh_set $args /a;', qr/the variable "\$args" in "mspwh_set" directive/],
     ['set $x 1; mspwh_set $X /a;', qr/the variable "\$X" in "mspwh_set" directive is defined elsewhere/],
-    ['mspwh_set $late /a; } map $uri $late { default 1;', qr/the variable "\$late" in "mspwh_set" directive is defined elsewhere/],
+    ['mspwh_set $late /a; } map $uri $late { default 1;',
+        qr/the variable "\$late" in "mspwh_set" directive is defined elsewhere/],
     ['mspwh_set $x /a; mspwh_set $x /b;', qr/repeated variable "\$x" in "mspwh_set" directive/],
     ['mspwh_set $x;', qr/invalid number of arguments in "mspwh_set" directive/],
-    ["$many mspwh_set \$x /a/0;", qr/too many JSON pointers into arrays in "mspwh_set" directive at "\$x", there may be 64/],
+    ["$many mspwh_set \$x /a/0;",
+        qr/too many JSON pointers into arrays in "mspwh_set" directive at "\$x", there may be 64/],
 ) {
     my ($conf, $want) = @$_;
     my ($status, $text) = config_test("server { $conf }");

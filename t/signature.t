@@ -47,7 +47,8 @@ my $r = post('/', $body, $name => $good);
 is($r->{status}, 200, 'right signature passes');
 is($r->{header}{'x-verdict'}, 'verified', 'verdict verified');
 is($r->{header}{'x-key'}, '1', 'key id defaults to the position');
-is($r->{header}{'x-delivery'}, unpack('H*', MspwhTest::hmac_raw(SECRET, $body)), 'delivery id is the hex of the HMAC');
+is($r->{header}{'x-delivery'}, unpack('H*', MspwhTest::hmac_raw(SECRET, $body)),
+    'delivery id is the hex of the HMAC');
 is(scalar(records()), 1, 'backend got it');
 clear_records();
 
@@ -138,13 +139,15 @@ for (@keys) {
     is($r->{status}, 200, "$path: secret $id verifies");
     is($r->{header}{'x-key'}, $id, "$path: key id $id");
 }
-for (['/two/', SECRET], ['/files/', "file-secret-lf\n"], ['/files/', "file-secret-crlf\r"], ['/long', 'k' x 199]) {
+for (['/two/', SECRET], ['/files/', "file-secret-lf\n"], ['/files/', "file-secret-crlf\r"],
+    ['/long', 'k' x 199]) {
     my ($path, $secret) = @$_;
     is(post($path, $body, $name => sign($secret, $body))->{status}, 401, "$path: a near secret does not");
 }
 
 is(post('/plain-header', $body, 'x-hub' => $good)->{status}, 200, 'mspwh_signature_header: header read');
-is(post('/plain-header', $body, $name => $good)->{status}, 401, 'mspwh_signature_header: default header not read');
+is(post('/plain-header', $body, $name => $good)->{status}, 401,
+    'mspwh_signature_header: default header not read');
 
 unlike(error_log(), qr/\Q$good\E|${\SECRET}|file-secret/, 'no secret and no right signature in the log');
 

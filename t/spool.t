@@ -19,9 +19,12 @@ my @bad = (
     ['location /s { mspwh_spool ""; }', 'mspwh_spool', 'empty path', 'a directory'],
     ['location /s { mspwh_spool a; mspwh_spool b; }', 'mspwh_spool', 'duplicate'],
     ['mspwh_spool spool;', 'mspwh_spool', 'not allowed here'],
-    ['location /s { proxy_pass http://127.0.0.1; mspwh_spool spool; }', 'mspwh_spool', 'another directive answers'],
-    ['location /s { mspwh_spool spool; proxy_pass http://127.0.0.1; }', 'mspwh_spool', '"/s"', 'another directive there answers'],
-    ['location /s { mspwh_spool spool; mspwh_status; }', 'mspwh_spool', '"/s"', 'another directive there answers'],
+    ['location /s { proxy_pass http://127.0.0.1; mspwh_spool spool; }', 'mspwh_spool',
+        'another directive answers'],
+    ['location /s { mspwh_spool spool; proxy_pass http://127.0.0.1; }', 'mspwh_spool', '"/s"',
+        'another directive there answers'],
+    ['location /s { mspwh_spool spool; mspwh_status; }', 'mspwh_spool', '"/s"',
+        'another directive there answers'],
 );
 for (@bad) {
     my ($lines, @patterns) = @$_;
@@ -30,10 +33,13 @@ for (@bad) {
     like($text, qr/\[emerg\].*\Q$_\E.*test\.conf:\d+/, "names $_: $lines") for @patterns;
 }
 {
-    my ($rc, $text) = config_test('server { listen 127.0.0.1:%%PORT%%; location / { mspwh_spool no/such/parent; } }');
+    my ($rc, $text) =
+        config_test('server { listen 127.0.0.1:%%PORT%%; location / { mspwh_spool no/such/parent; } }');
     isnt($rc, 0, 'refused: a directory that cannot be made');
     like($text, qr{\[emerg\] mkdir\(\) ".*no/such/parent" failed}, 'names it');
-    ($rc, $text) = config_test('server { listen 127.0.0.1:%%PORT%%; location /a { mspwh_spool made/; } location /b { mspwh_spool %%DIR%%/made; } }');
+    ($rc, $text) =
+        config_test('server { listen 127.0.0.1:%%PORT%%; location /a { mspwh_spool made/; } location /b { '
+            . 'mspwh_spool %%DIR%%/made; } }');
     is_deeply([$rc, $text], [0, ''], 'accepted without a word: two locations with one spool');
     is(sprintf('%04o', (stat dir() . '/made')[2] & 07777), '0700', '... which is made, for its owner only');
 }
@@ -82,8 +88,15 @@ start_http($conf);
 
 my $spool = dir() . '/spool';
 my $n = 0;
-sub event { return sprintf '{"eventType":"%s","entityId":%d,"TicketId":7,"Description":"%s"}', $_[0] // 'NoteAdded', ++$n, 'x' x ($_[1] // 0) }
-sub files { opendir my $d, $_[0] // $spool or return; my @files = sort grep { !/^\.\.?$/ } readdir $d; return @files }
+sub event {
+    return sprintf '{"eventType":"%s","entityId":%d,"TicketId":7,"Description":"%s"}', $_[0] // 'NoteAdded',
+        ++$n, 'x' x ($_[1] // 0);
+}
+sub files {
+    opendir my $d, $_[0] // $spool or return;
+    my @files = sort grep { !/^\.\.?$/ } readdir $d;
+    return @files;
+}
 sub bytes { open my $fh, '<:raw', $_[0] or return; local $/; return scalar <$fh> }
 sub empty { unlink map { "$spool/$_" } files() }
 
@@ -95,7 +108,8 @@ sub spooled {
         my ($base) = $file =~ /^(.*)\.headers$/;
         push @events, {
             parts => [split /,/, $base], body => bytes("$dir/$base.body"),
-            fields => { map { /^([^:]+): (.*)$/ ? ($1 => $2) : ($_ => undef) } split /\n/, bytes("$dir/$file") },
+            fields => { map { /^([^:]+): (.*)$/ ? ($1 => $2) : ($_ => undef) } split /\n/,
+                bytes("$dir/$file") },
             modes => [map { sprintf '%04o', (stat "$dir/$base.$_")[2] & 07777 } 'body', 'headers'],
         };
     }
@@ -106,20 +120,26 @@ sub spooled {
     my $before = time;
     my $body = event();
     my $r = signed('/own', $body, 'Content-Type' => 'application/json', 'X-Other' => 'x', Cookie => 'secret');
-    is_deeply([@$r{qw(status body)}, $r->{header}{'x-verdict'}, $r->{header}{'content-length'}], [202, '', 'verified', 0], 'an event is accepted: 202');
+    is_deeply([@$r{qw(status body)}, $r->{header}{'x-verdict'}, $r->{header}{'content-length'}],
+        [202, '', 'verified', 0], 'an event is accepted: 202');
     my ($event, @more) = spooled();
     is_deeply([scalar @more, scalar files()], [0, 2], '... as two files');
     is($event->{body}, $body, '... the body, byte for byte');
-    is_deeply($event->{fields}, { 'Content-Type' => 'application/json', $name => sign(SECRET, $body) }, '... and what it takes to send it again');
+    is_deeply($event->{fields}, { 'Content-Type' => 'application/json', $name => sign(SECRET, $body) },
+        '... and what it takes to send it again');
     is_deeply($event->{modes}, ['0600', '0600'], '... for the owner only');
     my ($time, @rest) = @{ $event->{parts} };
-    is_deeply(\@rest, ['ticket.note.added', $n, 7, substr hmac_sha256_hex($body, SECRET), 0, 16], '... with a name that tells what it is');
+    is_deeply(\@rest, ['ticket.note.added', $n, 7, substr hmac_sha256_hex($body, SECRET), 0, 16],
+        '... with a name that tells what it is');
     my ($Y, $m, $d, $H, $M, $S, $us) = $time =~ /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{6})Z$/;
     require Time::Local;
     my $at = Time::Local::timegm($S, $M, $H, $d, $m - 1, $Y) + $us / 1e6;
     ok($at >= $before - 0.001 && $at <= time, '... and when it came, in UTC');
-    like(bytes(dir() . '/info.log'), qr{\[info\] .*mspwh: spooled: "\Q$spool\E/\Q$time\E.*\.body", body \d+ bytes}, '... logged at "info"');
-    my ($rc, $sent) = run('curl', '-s', '-w', ' %{http_code}', '-H', "\@$spool/" . join(',', @{ $event->{parts} }) . '.headers',
+    like(bytes(dir() . '/info.log'),
+        qr{\[info\] .*mspwh: spooled: "\Q$spool\E/\Q$time\E.*\.body", body \d+ bytes},
+            '... logged at "info"');
+    my ($rc, $sent) = run('curl', '-s', '-w', ' %{http_code}', '-H',
+        "\@$spool/" . join(',', @{ $event->{parts} }) . '.headers',
         '--data-binary', "\@$spool/" . join(',', @{ $event->{parts} }) . '.body', url('/alive'));
     is($sent, "backend A /alive\n 200", 'curl can send it as it is');
     clear_records();
@@ -131,9 +151,11 @@ for my $size (0, 1000, 20_000, 5_000_000) {
     for my $path ('/own', '/small', '/dead', '/kept', '/twice') {
         for my $chunked (0, 8192) {
             my $body = event('NoteAdded', $size);
-            my $r = request(path => $path, body => $body, chunked => $chunked, headers => [$name => sign(SECRET, $body)]);
+            my $r = request(path => $path, body => $body, chunked => $chunked,
+                headers => [$name => sign(SECRET, $body)]);
             my @events = spooled();
-            is_deeply([$r->{status}, map { sha256_hex($_->{body}) } @events], [202, sha256_hex($body)], "$path, $size bytes, chunked $chunked: whole");
+            is_deeply([$r->{status}, map { sha256_hex($_->{body}) } @events], [202, sha256_hex($body)],
+                "$path, $size bytes, chunked $chunked: whole");
             is_deeply($events[0]{modes}, ['0600', '0600'], '... for the owner only');
             empty();
         }
@@ -153,12 +175,15 @@ empty();
 {
     my $body = event();
     my $c = connection();
-    my @got = map { request(connection => $c, path => $_, body => $body, headers => [$name => sign(SECRET, $body)])->{status} } ('/own', '/dead') x 2;
+    my @got = map { request(connection => $c, path => $_, body => $body,
+        headers => [$name => sign(SECRET, $body)])->{status} } ('/own', '/dead') x 2;
     is_deeply(\@got, [(202) x 4], 'keepalive: the connection stays usable');
-    send_bytes($c, request_bytes(path => '/own', body => $body, headers => [$name => sign(SECRET, $body)]) x 5);
+    send_bytes($c,
+        request_bytes(path => '/own', body => $body, headers => [$name => sign(SECRET, $body)]) x 5);
     is_deeply([map { read_response($c)->{status} } 1 .. 5], [(202) x 5], 'pipelined');
     is(scalar spooled(), 9, '... each is an event of its own');
-    is(request(http => '1.0', path => '/own', body => $body, headers => [$name => sign(SECRET, $body)])->{status}, 202, 'HTTP/1.0');
+    is(request(http => '1.0', path => '/own', body => $body,
+        headers => [$name => sign(SECRET, $body)])->{status}, 202, 'HTTP/1.0');
     empty();
 }
 SKIP: {
@@ -167,9 +192,12 @@ SKIP: {
     for my $size (10, 400_000) {
         my $body = event('NoteAdded', $size);
         my $file = write_file('body.json', $body);
-        my (undef, $text) = run('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-w', '%{http_version} %{http_code}',
-            '-H', "$name: " . sign(SECRET, $body), '--data-binary', "\@$file", 'http://127.0.0.1:' . port('h2') . '/own');
-        is_deeply([$text, map { sha256_hex($_->{body}) } spooled()], ['2 202', sha256_hex($body)], "HTTP/2, $size bytes");
+        my (undef, $text) =
+            run('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-w', '%{http_version} %{http_code}',
+            '-H', "$name: " . sign(SECRET, $body), '--data-binary', "\@$file",
+                'http://127.0.0.1:' . port('h2') . '/own');
+        is_deeply([$text, map { sha256_hex($_->{body}) } spooled()], ['2 202', sha256_hex($body)],
+            "HTTP/2, $size bytes");
         empty();
     }
 }
@@ -188,8 +216,10 @@ is(signed('/alive', event())->{status}, 200, 'the upstream answers: 200');
 is_deeply([files()], [], '... nothing is spooled');
 {
     my $body = event();
-    is(post('/other', $body, 'X-Other' => sign(SECRET, $body), 'Content-Encoding' => 'identity')->{status}, 202, 'another signature header');
-    is_deeply((spooled())[0]{fields}, { 'X-Other' => sign(SECRET, $body), 'Content-Encoding' => 'identity' }, '... is kept under its name, with the encoding');
+    is(post('/other', $body, 'X-Other' => sign(SECRET, $body), 'Content-Encoding' => 'identity')->{status},
+        202, 'another signature header');
+    is_deeply((spooled())[0]{fields}, { 'X-Other' => sign(SECRET, $body), 'Content-Encoding' => 'identity' },
+        '... is kept under its name, with the encoding');
     empty();
 }
 
@@ -197,8 +227,10 @@ is_deeply([files()], [], '... nothing is spooled');
 {
     my $long = 'a' x 128;
     my @names = (
-        ['{"eventType":"ticket.created","entityId":18446744073709551616}', 'ticket.created', '18446744073709551616', '18446744073709551616'],
-        [qq({"eventType":"Ticket merged/../x,y","entityId":"$long","TicketId":"a~b:c_d-e"}), 'ticket.merged.x.y', 'a' x 48, 'a~b:c_d-e'],
+        ['{"eventType":"ticket.created","entityId":18446744073709551616}', 'ticket.created',
+            '18446744073709551616', '18446744073709551616'],
+        [qq({"eventType":"Ticket merged/../x,y","entityId":"$long","TicketId":"a~b:c_d-e"}),
+            'ticket.merged.x.y', 'a' x 48, 'a~b:c_d-e'],
         ['{"eventType":"' . 'very.' x 50 . '"}', substr('very.' x 50, 0, 64), '-', '-'],
         ["{\"eventType\":\"\xc3\xa9\"}", '%c3%a9', '-', '-'],
     );
@@ -218,15 +250,19 @@ is_deeply([files()], [], '... nothing is spooled');
 my $body = event();
 my $log = length error_log();
 for (
-    ['/own', 401, $name => sign('x', $body)], ['/own', 401], ['/unverified', 403, $name => sign(SECRET, $body)], ['/unverified', 403],
-    ['/let_through', 403], ['/let_through', 403, $name => sign('x', $body)], ['/monitor', 403], ['/rejected', 403, $name => sign('x', $body)],
+    ['/own', 401, $name => sign('x', $body)], ['/own', 401],
+        ['/unverified', 403, $name => sign(SECRET, $body)], ['/unverified', 403],
+    ['/let_through', 403], ['/let_through', 403, $name => sign('x', $body)], ['/monitor', 403],
+        ['/rejected', 403, $name => sign('x', $body)],
 ) {
     my ($path, $status, @headers) = @$_;
-    is(post($path, $body, @headers)->{status}, $status, "$path, " . (@headers ? $headers[1] eq sign('x', $body) ? 'forged' : 'signed' : 'unsigned') . ": $status");
+    is(post($path, $body, @headers)->{status}, $status, "$path, "
+        . (@headers ? $headers[1] eq sign('x', $body) ? 'forged' : 'signed' : 'unsigned') . ": $status");
 }
 is(signed('/rejected', '{}')->{status}, 403, 'a signed body that is no event: 403');
 is_deeply([files()], [], '... nothing of them is spooled');
-is(scalar(() = substr(error_log(), $log) =~ /mspwh: not spooled: the request is not verified/g), 7, '... one log line for each 403');
+is(scalar(() = substr(error_log(), $log) =~ /mspwh: not spooled: the request is not verified/g), 7,
+    '... one log line for each 403');
 is(signed('/let_through', $body)->{status}, 202, 'monitor: what is verified is spooled');
 is(signed('/pass', '{}')->{status}, 202, 'mspwh_malformed pass: so is a signed body that is no event');
 is_deeply([map { $_->{parts}[1] } spooled()], ['ticket.note.added', 'malformed'], '... under that name');
@@ -244,18 +280,22 @@ sub failed {
         my $body = event('NoteAdded', $size);
         my $log = length error_log();
         my $c = connection();
-        my $r = request(connection => $c, path => $path, body => $body, headers => [$name => sign(SECRET, $body)]);
+        my $r = request(connection => $c, path => $path, body => $body,
+            headers => [$name => sign(SECRET, $body)]);
         is($r->{status}, $status // 503, "$what, $size bytes: " . ($status // 503));
         my @lines = log_matches('mspwh: ', $log);
         is(scalar @lines, 1, '... one log line');
-        like($lines[0], qr/\[crit\] .*mspwh: not spooled: body \d+ bytes, $pattern, client/, '... that says why');
-        is(request(connection => $c, path => '/own', body => $body, headers => [$name => sign(SECRET, $body)])->{status}, 202, '... the connection stays usable');
+        like($lines[0], qr/\[crit\] .*mspwh: not spooled: body \d+ bytes, $pattern, client/,
+            '... that says why');
+        is(request(connection => $c, path => '/own', body => $body,
+            headers => [$name => sign(SECRET, $body)])->{status}, 202, '... the connection stays usable');
         empty();
     }
 }
 rmdir dir() . '/gone';
 failed('/gone', qr/open\(\) "\S+" failed \(2: No such file or directory\)/, 'the directory is missing');
-failed('/page', qr/open\(\) "\S+" failed \(2: No such file or directory\)/, 'the directory is missing, and error_page', 500);
+failed('/page', qr/open\(\) "\S+" failed \(2: No such file or directory\)/,
+    'the directory is missing, and error_page', 500);
 mkdir dir() . '/gone';
 is(signed('/gone', event())->{status}, 202, 'once it is there again, it is used');
 {
@@ -267,7 +307,8 @@ is(signed('/gone', event())->{status}, 202, 'once it is there again, it is used'
 }
 SKIP: {
     my $full = dir() . '/full';
-    skip 'no file system can be mounted here', 13 if $> != 0 || (run('mount', '-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', $full))[0] != 0;
+    skip 'no file system can be mounted here',
+        13 if $> != 0 || (run('mount', '-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', $full))[0] != 0;
     write_file("$full/filler", 'x' x 2_000_000);
     failed('/full', qr/write\(\) "\S+" failed \(28: No space left on device\)/, 'the disk is full');
     is_deeply([files($full)], ['filler'], '... no half file is left');
@@ -278,14 +319,16 @@ SKIP: {
     unlink map { "$full/$_" } grep { -f "$full/$_" } files($full);
     mkdir "$full/bodies";
     $body = event('NoteAdded', 700_000);
-    is(signed('/linked', $body)->{status}, 202, 'a body that nginx has in a file takes no more room: it is not copied');
+    is(signed('/linked', $body)->{status}, 202,
+        'a body that nginx has in a file takes no more room: it is not copied');
     is_deeply([map { sha256_hex($_->{body}) } spooled($full)], [sha256_hex($body)], '... whole');
     run('umount', $full);
 }
 
 # --- counters -------------------------------------------------------------------------
 {
-    my %before = map { $_ => $m->{"mspwh_$_"} } qw(spooled_events_total spooled_bytes_total spool_failures_total);
+    my %before = map { $_ => $m->{"mspwh_$_"} }
+        qw(spooled_events_total spooled_bytes_total spool_failures_total);
     my $body = event('NoteAdded', 1000);
     $m = metrics();
     my @was = map { $m->{"mspwh_$_"} } qw(spooled_events_total spooled_bytes_total spool_failures_total);
@@ -295,7 +338,8 @@ SKIP: {
     is_deeply([map { $m->{"mspwh_$_"} } qw(spooled_events_total spooled_bytes_total spool_failures_total)],
         [$was[0] + 2, $was[1] + 2 * length $body, $was[2]], 'events and bytes are counted');
     my $json = status_json();
-    is_deeply($json->{spool}, { events => $was[0] + 2, bytes => $was[1] + 2 * length $body, failures => $was[2] }, '... in JSON, too');
+    is_deeply($json->{spool}, { events => $was[0] + 2, bytes => $was[1] + 2 * length $body,
+        failures => $was[2] }, '... in JSON, too');
     empty();
 }
 

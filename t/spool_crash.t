@@ -51,8 +51,10 @@ sub client {
     my $c = eval { connection() } or _exit(0);
     for my $n (1 .. 10_000) {
         my $size = rand() < 0.8 ? int rand 3000 : int rand 300_000;
-        my $body = "{\"eventType\":\"ticket.created\",\"entityId\":\"$round.$number.$n\",\"Details\":\"" . 'x' x $size . '"}';
-        send_bytes($c, request_bytes(path => '/', body => $body, headers => [$name => sign(SECRET, $body)])) or last;
+        my $body = "{\"eventType\":\"ticket.created\",\"entityId\":\"$round.$number.$n\",\"Details\":\""
+            . 'x' x $size . '"}';
+        send_bytes($c, request_bytes(path => '/', body => $body, headers => [$name => sign(SECRET, $body)]))
+            or last;
         my $r = read_response($c, timeout => 2);
         last if $r->{status} != 202;
         syswrite $ledger, sha256_hex($body) . "\n";

@@ -39,7 +39,9 @@ sub send_signed {
     send_bytes($c, request_bytes(path => '/spool', body => $body, headers => [$name => sign(SECRET, $body)]));
     return $c;
 }
-sub events { return scalar glob(dir() . '/spool/*.headers') ? scalar(my @files = glob dir() . '/spool/*.headers') : 0 }
+sub events {
+    return scalar glob(dir() . '/spool/*.headers') ? scalar(my @files = glob dir() . '/spool/*.headers') : 0;
+}
 
 my $start = time;
 my @waiting = map { send_signed($_) } (10, 50_000) x 4;
@@ -63,7 +65,8 @@ is(events(), 8, '... all of them are there');
 sleep 0.3;
 close $_->{socket} for @waiting[0, 1];
 kill QUIT => workers();
-is_deeply([map { read_response($_)->{status} } @waiting[2, 3]], [202, 202], 'a worker that is to quit answers first');
+is_deeply([map { read_response($_)->{status} } @waiting[2, 3]], [202, 202],
+    'a worker that is to quit answers first');
 for (1 .. 100) { last if events() == 12; sleep 0.05 }
 is(events(), 12, '... what clients did not wait for is there, too');
 ok(stop(), 'nginx stops in time');

@@ -78,7 +78,8 @@ for (@bad) {
     isnt($rc, 0, "refused: $lines");
     like($text, qr/\[emerg\].*$_.*test\.conf:\d+/, "names $_: $lines") for @patterns;
 }
-for ('location /s { mspwh_status; }', 'location /s { mspwh off; mspwh_status html; }', 'mspwh on; mspwh_secret x; location /s { mspwh_status; }') {
+for ('location /s { mspwh_status; }', 'location /s { mspwh off; mspwh_status html; }',
+    'mspwh on; mspwh_secret x; location /s { mspwh_status; }') {
     my ($rc, $text) = config_test("server { listen 127.0.0.1:%%PORT%%; $_ }");
     is_deeply([$rc, $text], [0, ''], "accepted without a word: $_");
 }
@@ -94,7 +95,9 @@ my %type = (
     prometheus => 'text/plain; version=0.0.4; charset=utf-8',
 );
 my $browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8';
-my $scraper = 'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
+my $scraper =
+    'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;'
+        . 'version=0.0.4;q=0.5,*/*;q=0.1';
 my @accept = (
     [undef, 'prometheus'], ['*/*', 'prometheus'], ['', 'prometheus'], ['image/png', 'prometheus'],
     [$scraper, 'prometheus'], ['text/plain', 'prometheus'], ['text/*', 'prometheus'],
@@ -107,14 +110,17 @@ my @accept = (
 for (@accept) {
     my ($accept, $format) = @$_;
     my $what = defined $accept ? "\"$accept\"" : 'none';
-    my %want = ('' => $format, '/json' => 'json', '/prometheus' => 'prometheus', '/html' => $format eq 'json' ? 'json' : 'html');
+    my %want = ('' => $format, '/json' => 'json', '/prometheus' => 'prometheus',
+        '/html' => $format eq 'json' ? 'json' : 'html');
     for my $path (sort keys %want) {
         my $r = request(method => 'GET', path => "/status$path", headers => [Accept => $accept]);
-        is_deeply([$r->{status}, $r->{header}{'content-type'}], [200, $type{$want{$path}}], "/status$path, Accept: $what: $want{$path}");
+        is_deeply([$r->{status}, $r->{header}{'content-type'}], [200, $type{$want{$path}}],
+            "/status$path, Accept: $what: $want{$path}");
     }
 }
 {
-    my $r = request(method => 'GET', path => '/status', headers => [Accept => 'text/html;q=0.1', Accept => 'application/json']);
+    my $r = request(method => 'GET', path => '/status',
+        headers => [Accept => 'text/html;q=0.1', Accept => 'application/json']);
     is($r->{header}{'content-type'}, $type{json}, 'two Accept headers are one');
 }
 for my $format (sort keys %type) {
@@ -128,11 +134,15 @@ for my $format (sort keys %type) {
     is($get->{header}{'cache-control'}, 'no-store', "$format: not to be stored");
     is($get->{header}{'x-content-type-options'}, 'nosniff', "$format: not to be sniffed");
 }
-is(request(method => 'GET', path => '/status/under')->{status}, 401, 'a location in that of mspwh_status is verified');
+is(request(method => 'GET', path => '/status/under')->{status}, 401,
+    'a location in that of mspwh_status is verified');
 
 # --- one by one ------------------------------------------------------------------
 
-sub event { my ($type, $more) = @_; return qq({"eventType":"$type","entityId":5,"TicketId":5,"AdditionalFields":[]) . ($more // '') . '}' }
+sub event {
+    my ($type, $more) = @_;
+    return qq({"eventType":"$type","entityId":5,"TicketId":5,"AdditionalFields":[]) . ($more // '') . '}';
+}
 sub counted {
     my ($what, $send, %want) = @_;
     my $before = metrics_when(0);
@@ -141,18 +151,24 @@ sub counted {
     my $status = $send->();
     my $after = metrics_when($sum + ($want{requests} // 1));
     delete $want{requests};
-    my %change = map { ($_ => $after->{$_} - ($before->{$_} // 0)) } grep { !/seconds/ && $after->{$_} != ($before->{$_} // 0) } keys %$after;
-    my %verdict = map { /^mspwh_(requests_without_verdict|rejections|requests|events|upstream_responses|key_matches)_total/ ? ($_ => $change{$_}) : () } keys %change;
+    my %change = map { ($_ => $after->{$_} - ($before->{$_} // 0)) }
+        grep { !/seconds/ && $after->{$_} != ($before->{$_} // 0) } keys %$after;
+    my $told = qr/requests_without_verdict|rejections|requests|events|upstream_responses|key_matches/;
+    my %verdict = map { /^mspwh_(?:$told)_total/ ? ($_ => $change{$_}) : () } keys %change;
     is_deeply(\%verdict, { map { ("mspwh_$_" => $want{$_}) } keys %want }, $what) or diag explain \%verdict;
     return $after;
 }
 my $created = event('ticket.created', ',"Details":"x"');
-my %created = ('requests_total{verdict="verified"}' => 1, 'events_total{type="ticket.created"}' => 1, 'key_matches_total{key="current"}' => 1);
+my %created = ('requests_total{verdict="verified"}' => 1, 'events_total{type="ticket.created"}' => 1,
+    'key_matches_total{key="current"}' => 1);
 sub answered { ("upstream_responses_total{type=\"ticket.created\",class=\"$_[0]\"}" => 1) }
-sub rejected { ("requests_total{verdict=\"$_[0]\"}" => 1, "rejections_total{verdict=\"$_[0]\",reason=\"$_[1]\"}" => 1) }
+sub rejected {
+    ("requests_total{verdict=\"$_[0]\"}" => 1, "rejections_total{verdict=\"$_[0]\",reason=\"$_[1]\"}" => 1);
+}
 sub none { ("requests_without_verdict_total{cause=\"$_[0]\"}" => 1) }
 
-for (['/200', '2xx'], ['/302', '3xx'], ['/404', '4xx'], ['/503', '5xx'], ['/dead', 'none'], ['/fallback', '2xx'], ['/hidden', 'none'],
+for (['/200', '2xx'], ['/302', '3xx'], ['/404', '4xx'], ['/503', '5xx'], ['/dead', 'none'],
+    ['/fallback', '2xx'], ['/hidden', 'none'],
     ['/local', 'local'], ['/nofile', 'none'], ['/mirrored', '2xx'], ['/page/200', '2xx'])
 {
     my ($path, $class) = @$_;
@@ -160,23 +176,35 @@ for (['/200', '2xx'], ['/302', '3xx'], ['/404', '4xx'], ['/503', '5xx'], ['/dead
 }
 my $malformed = '{}';
 counted('unsigned', sub { post('/200', $created) }, rejected('no_signature', 'header_missing'));
-counted('malformed signature', sub { post('/200', $created, SIGNATURE, 'x') }, rejected('malformed_signature', 'header_malformed'));
-counted('repeated signature', sub { post('/200', $created, (SIGNATURE, sign(SECRET, $created)) x 2) }, rejected('malformed_signature', 'header_repeated'));
-counted('forged', sub { post('/200', $created, SIGNATURE, sign('x', $created)) }, rejected('bad_signature', 'mismatch'));
-counted('forged, with a page of its own', sub { post('/page', $created, SIGNATURE, sign('x', $created)) }, rejected('bad_signature', 'mismatch'));
-counted('forged, and closed with no answer', sub { post('/dropped', $created, SIGNATURE, sign('x', $created)) }, rejected('bad_signature', 'mismatch'));
-counted('malformed', sub { signed('/200', $malformed) }, rejected('malformed_payload', 'no_event_type'), 'key_matches_total{key="current"}' => 1);
-counted('malformed, passed on', sub { signed('/pass', $malformed) }, rejected('malformed_payload', 'no_event_type'), 'key_matches_total{key="current"}' => 1);
+counted('malformed signature', sub { post('/200', $created, SIGNATURE, 'x') },
+    rejected('malformed_signature', 'header_malformed'));
+counted('repeated signature', sub { post('/200', $created, (SIGNATURE, sign(SECRET, $created)) x 2) },
+    rejected('malformed_signature', 'header_repeated'));
+counted('forged', sub { post('/200', $created, SIGNATURE, sign('x', $created)) },
+    rejected('bad_signature', 'mismatch'));
+counted('forged, with a page of its own', sub { post('/page', $created, SIGNATURE, sign('x', $created)) },
+    rejected('bad_signature', 'mismatch'));
+counted('forged, and closed with no answer', sub { post('/dropped', $created, SIGNATURE,
+    sign('x', $created)) }, rejected('bad_signature', 'mismatch'));
+counted('malformed', sub { signed('/200', $malformed) }, rejected('malformed_payload', 'no_event_type'),
+    'key_matches_total{key="current"}' => 1);
+counted('malformed, passed on', sub { signed('/pass', $malformed) },
+    rejected('malformed_payload', 'no_event_type'), 'key_matches_total{key="current"}' => 1);
 counted('the other secret', sub { post('/200', $created, SIGNATURE, sign('previous', $created)) },
-    (map { $_ => 1 } grep { !/current/ } keys %created), 'key_matches_total{key="previous"}' => 1, answered('2xx'));
+    (map { $_ => 1 } grep { !/current/ } keys %created), 'key_matches_total{key="previous"}' => 1,
+        answered('2xx'));
 counted('access denied', sub { signed('/denied', $created) }, none('unchecked'));
 counted('answered by return', sub { signed('/returned', $created) }, none('unchecked'));
-counted('too large', sub { request(path => '/200', body => 'x' x 1_100_000, headers => [SIGNATURE, sign(SECRET, 'x')]) }, none('too_large'));
-counted('too large, chunked', sub { request(path => '/200', body => 'x' x 1_100_000, chunked => 100_000, headers => [SIGNATURE, sign(SECRET, 'x')]) }, none('too_large'));
+counted('too large', sub { request(path => '/200', body => 'x' x 1_100_000,
+    headers => [SIGNATURE, sign(SECRET, 'x')]) }, none('too_large'));
+counted('too large, chunked', sub { request(path => '/200', body => 'x' x 1_100_000, chunked => 100_000,
+    headers => [SIGNATURE, sign(SECRET, 'x')]) }, none('too_large'));
 counted('gone before the end of the body', sub { abort_one() }, none('client'));
 counted('monitored, verified', sub { signed('/monitor', $created) }, %created, answered('2xx'));
-counted('monitored, forged', sub { post('/monitor', $created, SIGNATURE, sign('x', $created)) }, rejected('bad_signature', 'mismatch'));
-counted('monitored, unsigned', sub { post('/monitor', $created) }, rejected('no_signature', 'header_missing'));
+counted('monitored, forged', sub { post('/monitor', $created, SIGNATURE, sign('x', $created)) },
+    rejected('bad_signature', 'mismatch'));
+counted('monitored, unsigned', sub { post('/monitor', $created) },
+    rejected('no_signature', 'header_missing'));
 counted('monitored, gone before the end of the body', sub { abort_one('/monitor') }, none('client'));
 counted('mspwh off', sub { signed('/off', $created) }, requests => 0);
 
@@ -189,7 +217,8 @@ counted('mspwh off', sub { signed('/off', $created) }, requests => 0);
 sub half_of_one {
     my $path = shift // '/200';
     my $c = connection();
-    send_bytes($c, substr request_bytes(path => $path, body => 'x' x 1000, headers => [SIGNATURE, sign(SECRET, 'x')]), 0, -500);
+    send_bytes($c, substr request_bytes(path => $path, body => 'x' x 1000,
+        headers => [SIGNATURE, sign(SECRET, 'x')]), 0, -500);
     return $c;
 }
 sub abort_one { my $c = half_of_one(@_); close $c->{socket}; return 0 }
@@ -199,12 +228,16 @@ sub abort_one { my $c = half_of_one(@_); close $c->{socket}; return 0 }
 use constant EACH    => 2500;
 use constant CLIENTS => 4;
 
-my @types = map { "ticket.$_" } qw(created updated deleted), map({ ("note.$_", "response.$_") } qw(added updated deleted)),
+my @types = map { "ticket.$_" } qw(created updated deleted),
+    map({ ("note.$_", "response.$_") } qw(added updated deleted)),
     qw(attachment.added attachment.deleted);
-my @malformed = (['', 'json_unfinished'], ['[]', 'not_object'], ['{"eventType":"x"', 'json_unfinished'], ['nonsense', 'json_unexpected'],
+my @malformed = (['', 'json_unfinished'], ['[]', 'not_object'], ['{"eventType":"x"', 'json_unfinished'],
+    ['nonsense', 'json_unexpected'],
     ["{\"a\":\"\xff\"}", 'json_utf8'], ['{"a":"\q"}', 'json_escape'], ['{"a":1}', 'no_event_type'],
-    ['{"eventType":"ticket.created"}', 'no_entity_id'], ['{"eventType":"note.added","entityId":1}', 'no_ticket_id'],
-    ['{"eventType":"note.added","entityId":"a b"}', 'bad_entity_id'], ['{"a":{"entityId":1},"b":{"entityId":2},"event":"x"}', 'ambiguous_field']);
+    ['{"eventType":"ticket.created"}', 'no_entity_id'],
+        ['{"eventType":"note.added","entityId":1}', 'no_ticket_id'],
+    ['{"eventType":"note.added","entityId":"a b"}', 'bad_entity_id'],
+        ['{"a":{"entityId":1},"b":{"entityId":2},"event":"x"}', 'ambiguous_field']);
 my @bounds = map { 1024 * 4**$_ } 0 .. 8;
 
 # One request: its bytes, its answer's status, and what it adds to the metrics.
@@ -224,22 +257,30 @@ sub draw {
     my ($key, $secret) = int rand 3 ? ('current', SECRET) : ('previous', 'previous');
     my @add = ("key_matches_total{key=\"$key\"}");
     if ($kind < 75) {
-        my ($path, $status, $class) = @{ $pick->((['/200', 200, '2xx']) x 6, ['/302', 302, '3xx'], ['/404', 404, '4xx'], ['/503', 503, '5xx'], ['/dead', 502, 'none'], ['/local', 200, 'local'], ['/nofile', 404, 'none']) };
+        my ($path, $status, $class) =
+            @{ $pick->((['/200', 200, '2xx']) x 6, ['/302', 302, '3xx'], ['/404', 404, '4xx'], ['/503', 503,
+                '5xx'], ['/dead', 502, 'none'], ['/local', 200, 'local'], ['/nofile', 404, 'none']) };
         my $label = $known ? $type : 'unknown';
         push @add, 'requests_total{verdict="verified"}', "events_total{type=\"$label\"}",
-            "upstream_responses_total{type=\"$label\",class=\"$class\"}", map({ "anomalies_total{anomaly=\"$_\"}" } @anomaly),
-            map({ "body_size_bytes_bucket{le=\"$_\"}" } grep { $_ eq '+Inf' || length $body <= $_ } @bounds, '+Inf'),
+            "upstream_responses_total{type=\"$label\",class=\"$class\"}",
+                map({ "anomalies_total{anomaly=\"$_\"}" } @anomaly),
+            map({ "body_size_bytes_bucket{le=\"$_\"}" } grep { $_ eq '+Inf' || length $body <= $_ } @bounds,
+                '+Inf'),
             'body_size_bytes_count';
         my $n = length $body;
-        return [$path, $body, $status, [SIGNATURE, sign($secret, $body)], { body_bytes_total => $n, body_size_bytes_sum => $n, map { $_ => 1 } @add }];
+        return [$path, $body, $status, [SIGNATURE, sign($secret, $body)],
+            { body_bytes_total => $n, body_size_bytes_sum => $n, map { $_ => 1 } @add }];
     }
     if ($kind < 80) {
         my ($bytes, $reason) = @{ $pick->(@malformed) };
-        return ['/200', $bytes, 400, [SIGNATURE, sign($secret, $bytes)], { rejected('malformed_payload', $reason), $add[0] => 1 }];
+        return ['/200', $bytes, 400, [SIGNATURE, sign($secret, $bytes)],
+            { rejected('malformed_payload', $reason), $add[0] => 1 }];
     }
-    return ['/200', $body, 401, [SIGNATURE, sign('forged', $body)], { rejected('bad_signature', 'mismatch') }] if $kind < 86;
+    return ['/200', $body, 401, [SIGNATURE, sign('forged', $body)], { rejected('bad_signature', 'mismatch') }]
+        if $kind < 86;
     return ['/200', $body, 401, [], { rejected('no_signature', 'header_missing') }] if $kind < 92;
-    return ['/200', $body, 401, [SIGNATURE, 'nonsense'], { rejected('malformed_signature', 'header_malformed') }] if $kind < 95;
+    return ['/200', $body, 401, [SIGNATURE, 'nonsense'],
+        { rejected('malformed_signature', 'header_malformed') }] if $kind < 95;
     return ['/denied', $body, 403, [], { none('unchecked') }] if $kind < 98;
     return [undef, undef, 0, [], { none('client') }];
 }
@@ -270,7 +311,12 @@ sub client {
 my $base = metrics();
 my $began = time;
 my @clients = map { my $n = $_; fork // die "fork: $!" or client($n) } 1 .. CLIENTS;
-sub verdicts { my $m = metrics(); my $n = 0; $n += $m->{$_} - $base->{$_} for grep { /^mspwh_requests_/ } keys %$m; return $n }
+sub verdicts {
+    my $m = metrics();
+    my $n = 0;
+    $n += $m->{$_} - $base->{$_} for grep { /^mspwh_requests_/ } keys %$m;
+    return $n;
+}
 my @reloads;
 for my $at (CLIENTS * EACH * 0.3, CLIENTS * EACH * 0.6) {
     sleep 0.05 until (my $n = verdicts()) >= $at or time > $began + 60;
@@ -304,15 +350,19 @@ sub flat {
     my %flat = (body_bytes_total => $json->{body_bytes}, body_size_bytes_sum => $json->{body_bytes},
         start_time_seconds => $json->{start}, last_verified_timestamp_seconds => $json->{last_verified} // 0);
     $flat{"requests_total{verdict=\"$_\"}"} = $json->{requests}{$_} for keys %{ $json->{requests} };
-    $flat{"requests_without_verdict_total{cause=\"$_\"}"} = $json->{without_verdict}{$_} for keys %{ $json->{without_verdict} };
-    $flat{"rejections_total{verdict=\"$_->{verdict}\",reason=\"$_->{reason}\"}"} = $_->{requests} for @{ $json->{rejections} };
+    $flat{"requests_without_verdict_total{cause=\"$_\"}"} = $json->{without_verdict}{$_}
+        for keys %{ $json->{without_verdict} };
+    $flat{"rejections_total{verdict=\"$_->{verdict}\",reason=\"$_->{reason}\"}"} = $_->{requests}
+        for @{ $json->{rejections} };
     $flat{"anomalies_total{anomaly=\"$_\"}"} = $json->{anomalies}{$_} for keys %{ $json->{anomalies} };
     for my $event (@{ $json->{events} }) {
         $flat{"events_total{type=\"$event->{type}\"}"} = $event->{events};
         $flat{"event_last_timestamp_seconds{type=\"$event->{type}\"}"} = $event->{last} // 0;
-        $flat{"upstream_responses_total{type=\"$event->{type}\",class=\"$_\"}"} = $event->{upstream}{$_} for keys %{ $event->{upstream} };
+        $flat{"upstream_responses_total{type=\"$event->{type}\",class=\"$_\"}"} = $event->{upstream}{$_}
+            for keys %{ $event->{upstream} };
     }
-    $flat{'body_size_bytes_bucket{le="' . ($_->{up_to} // '+Inf') . '"}'} = $bucket += $_->{events} for @{ $json->{body_sizes} };
+    $flat{'body_size_bytes_bucket{le="' . ($_->{up_to} // '+Inf') . '"}'} = $bucket += $_->{events}
+        for @{ $json->{body_sizes} };
     $flat{body_size_bytes_count} = $bucket;
     $flat{"spooled_${_}_total"} = $json->{spool}{$_} for 'events', 'bytes';
     $flat{spool_failures_total} = $json->{spool}{failures};
@@ -327,7 +377,8 @@ is_deeply(flat(status_json()), metrics(), 'the JSON has the same numbers');
 {
     my $json = status_json();
     cmp_ok(abs($json->{time} - time), '<', 5, 'time is now');
-    cmp_ok($json->{start}, '<=', $json->{last_verified}, 'the last event is behind the start, over all reloads');
+    cmp_ok($json->{start}, '<=', $json->{last_verified},
+        'the last event is behind the start, over all reloads');
     cmp_ok($json->{last_verified}, '<=', $json->{time}, '... and not ahead of now');
 }
 
@@ -343,22 +394,30 @@ sub reload_and_settle {
     return $done;
 }
 
-my $key = sub { my $m = metrics(); return map { $m->{"mspwh_key_${_}{key=\"$_[0]\"}"} } qw(configured matches_total) };
+my $key = sub {
+    my $m = metrics();
+    return map { $m->{"mspwh_key_${_}{key=\"$_[0]\"}"} } qw(configured matches_total);
+};
 my ($configured, $matches) = $key->('previous');
 is($configured, 1, 'the previous secret is configured');
 ok(reload_and_settle(conf('mspwh_secret "%%SECRET%%" id=current;')), 'reload without it');
 is_deeply([$key->('previous')], [0, $matches], 'it is shown still, as not configured');
 is(($key->('current'))[0], 1, 'the current one is configured');
 
-my $many = join '', map { my $n = $_; "location /many$n { " . join('', map { "mspwh_secret secret$n-$_ id=id$n-$_;" } 1 .. 8) . " proxy_pass http://answers/200; }\n" } 1 .. 8;
+my $many = join '', map { my $n = $_; "location /many$n { " . join('',
+    map { "mspwh_secret secret$n-$_ id=id$n-$_;" } 1 .. 8) . " proxy_pass http://answers/200; }\n" } 1 .. 8;
 (my $with_many = conf($secrets)) =~ s/(?=    log_subrequest)/$many/;
 ok(reload_and_settle($with_many), 'reload with more ids than there are places');
-is_deeply([grep { /key_configured/ && /_other/ } keys %{ metrics() }], ['mspwh_key_configured{key="_other"}'], 'they share one');
+is_deeply([grep { /key_configured/ && /_other/ } keys %{ metrics() }], ['mspwh_key_configured{key="_other"}'],
+    'they share one');
 is(scalar(grep { /key_matches/ } keys %{ metrics() }), 65, '64 ids and the others');
-counted('a secret with no place of its own', sub { post('/many8', $created, SIGNATURE, sign('secret8-8', $created)) },
-    (map { $_ => 1 } grep { !/current/ } keys %created), 'key_matches_total{key="_other"}' => 1, answered('2xx'));
+counted('a secret with no place of its own',
+    sub { post('/many8', $created, SIGNATURE, sign('secret8-8', $created)) },
+    (map { $_ => 1 } grep { !/current/ } keys %created), 'key_matches_total{key="_other"}' => 1,
+        answered('2xx'));
 counted('one with', sub { post('/many1', $created, SIGNATURE, sign('secret1-1', $created)) },
-    (map { $_ => 1 } grep { !/current/ } keys %created), 'key_matches_total{key="id1-1"}' => 1, answered('2xx'));
+    (map { $_ => 1 } grep { !/current/ } keys %created), 'key_matches_total{key="id1-1"}' => 1,
+        answered('2xx'));
 
 ok(stop(), 'nginx stops in time');
 unlike(error_log(), qr/\[(alert|crit|emerg)\]/, 'nothing alarming in the log');

@@ -34,44 +34,78 @@ sub line_of {
     return 0;
 }
 
-my $return = qr/"mspwh" is enabled, but "return" in (?:server|location) "\S*" answers every request before it is verified/;
-my $early  = qr/"mspwh" is enabled, but "if", "set", "rewrite" or "return" in (?:server|location) "\S*" uses "\$mspwh_\w+" before the body is read/;
+my $level  = qr/(?:server|location) "\S*"/;
+my $return = qr/"mspwh" is enabled, but "return" in $level answers every request before it is verified/;
+my $codes  = qr/"if", "set", "rewrite" or "return"/;
+my $early  = qr/"mspwh" is enabled, but $codes in $level uses "\$mspwh_\w+" before the body is read/;
 my $size   = qr/"mspwh" is enabled, but "client_max_body_size" is 1m, its default, or less/;
-my $none   = qr/"mspwh" is "monitor", but with no "mspwh_secret" or "mspwh_secret_file" nothing can be verified/;
+my $none   = qr/"mspwh" is "monitor", but with no "mspwh_secret" or "mspwh_secret_file" nothing can be /;
 
 # [what, configuration of http, the one warning]
 my @warned = (
     ['return in the location', server("location /a {\nmspwh on; # here\nreturn 200;\n}"), $return],
-    ['return in the location, monitor', server("location /a {\nreturn 204;\nmspwh monitor; # here\n}"), $return],
-    ['return behind if and set', server("location /a {\nif (\$arg_x = 1) { set \$y 1; }\nset \$z \"a\$uri\";\nmspwh on; # here\nreturn 200 \$z;\n}"), $return],
-    ['return behind if with a return', server("location /a {\nif (\$arg_x = 1) { return 405; }\nmspwh on; # here\nreturn 200;\n}"), $return],
+    ['return in the location, monitor', server("location /a {\nreturn 204;\nmspwh monitor; # here\n}"),
+        $return],
+    ['return behind if and set',
+        server("location /a {\nif (\$arg_x = 1) { set \$y 1; }\nset \$z \"a\$uri\";\nmspwh on; # "
+            . "here\nreturn "
+            . "200 \$z;\n}"), $return],
+    ['return behind if with a return',
+        server("location /a {\nif (\$arg_x = 1) { return 405; }\nmspwh on; # here\nreturn 200;\n}"), $return],
     ['return in a named location', server("location \@a {\nmspwh on; # here\nreturn 200;\n}"), $return],
-    ['return of the server', server("mspwh on; # here\nreturn 301 https://\$host\$request_uri;\nlocation / { }"), $return],
-    ['return of the server, mspwh in a location', server("return 301 https://example.com/;\nlocation / {\nmspwh on; # here\n}"), $return],
-    ['return behind a rewrite that goes on', server("location /a {\nrewrite ^/a/(.*) /b/\$1;\nmspwh on; # here\nreturn 200;\n}"), $return],
+    ['return of the server',
+        server("mspwh on; # here\nreturn 301 https://\$host\$request_uri;\nlocation / { }"), $return],
+    ['return of the server, mspwh in a location',
+        server("return 301 https://example.com/;\nlocation / {\nmspwh on; # here\n}"), $return],
+    ['return behind a rewrite that goes on',
+        server("location /a {\nrewrite ^/a/(.*) /b/\$1;\nmspwh on; # here\nreturn 200;\n}"), $return],
 
-    ['if', server("location /a {\nmspwh on; # here\nif (\$mspwh_event_type = ticket.created) { set \$x 1; }\n}"), $early],
-    ['if with a regular expression', server("location /a {\nmspwh on; # here\nif (\$mspwh_verdict ~ x) { set \$x 1; }\n}"), $early],
-    ['if, compared with the variable', server("location /a {\nmspwh on; # here\nif (\$arg_x = \"\$mspwh_entity_id\") { set \$x 1; }\n}"), $early],
+    ['if', server("location /a {\nmspwh on; # here\nif (\$mspwh_event_type = ticket.created) { set \$x 1; "
+        . "}\n}"), $early],
+    ['if with a regular expression',
+        server("location /a {\nmspwh on; # here\nif (\$mspwh_verdict ~ x) { set \$x 1; }\n}"), $early],
+    ['if, compared with the variable',
+        server("location /a {\nmspwh on; # here\nif (\$arg_x = \"\$mspwh_entity_id\") { set \$x 1; }\n}"),
+            $early],
     ['set', server("location /a {\nset \$x \$mspwh_ticket_id;\nmspwh monitor; # here\n}"), $early],
-    ['set inside if', server("location /a {\nif (\$arg_x = 1) { set \$x a\${mspwh_ticket_id}b; }\nmspwh on; # here\n}"), $early],
-    ['rewrite', server("location /a {\nmspwh on; # here\nrewrite ^ /b/\$mspwh_entity?a=b\$mspwh_action break;\n}"), $early],
-    ['return of if', server("location /a {\nmspwh on; # here\nif (\$arg_x) { return 200 \"\$arg_x\$mspwh_key_id\"; }\n}"), $early],
+    ['set inside if',
+        server("location /a {\nif (\$arg_x = 1) { set \$x a\${mspwh_ticket_id}b; }\nmspwh on; # here\n}"),
+            $early],
+    ['rewrite', server("location /a {\nmspwh on; # here\nrewrite ^ /b/\$mspwh_entity?a=b\$mspwh_action break;"
+        . "\n}"), $early],
+    ['return of if',
+        server("location /a {\nmspwh on; # here\nif (\$arg_x) { return 200 \"\$arg_x\$mspwh_key_id\"; }\n}"),
+            $early],
     ['set in the server', server("mspwh on; # here\nset \$x \$mspwh_event_type;\nlocation / { }"), $early],
-    ['set in the server, mspwh in a location', server("set \$x \$mspwh_event_type;\nlocation / {\nmspwh on; # here\n}"), $early],
-    ['if where mspwh is inherited', server("mspwh on; # here\nlocation / { if (\$mspwh_entity) { set \$x 1; } }\nlocation /b { }"), $early],
-    ['if in three locations: one line', server("mspwh on; # here\n" . join '', map { "location /$_ { if (\$mspwh_entity) { set \$x 1; } }\n" } 1 .. 3), $early],
-    ['if beside an error page that is elsewhere', server("mspwh on; # here\nerror_page 401 /rejected;\nlocation /a { if (\$mspwh_entity) { set \$x 1; } }\nlocation /rejected { }"), $early],
+    ['set in the server, mspwh in a location',
+        server("set \$x \$mspwh_event_type;\nlocation / {\nmspwh on; # here\n}"), $early],
+    ['if where mspwh is inherited',
+        server("mspwh on; # here\nlocation / { if (\$mspwh_entity) { set \$x 1; } }\nlocation /b { }"),
+            $early],
+    ['if in three locations: one line', server("mspwh on; # here\n" . join '',
+        map { "location /$_ { if (\$mspwh_entity) { set \$x 1; } }\n" } 1 .. 3), $early],
+    ['if beside an error page that is elsewhere',
+        server("mspwh on; # here\nerror_page 401 /rejected;\nlocation /a { if (\$mspwh_entity) { set \$x 1; "
+            . "} "
+            . "}\nlocation /rejected { }"), $early],
 
     ['small bodies', server("location /a {\n${\SMALL}\nmspwh on; # here\n}"), $size],
-    ['small bodies, monitor', server("client_max_body_size 100;\nlocation /a {\nmspwh monitor; # here\n}"), $size],
-    ['small bodies, inherited by many', server("${\SMALL}\nmspwh on; # here\n" . join '', map { "location /$_ { location /$_/x { } }" } 1 .. 9), $size],
+    ['small bodies, monitor', server("client_max_body_size 100;\nlocation /a {\nmspwh monitor; # here\n}"),
+        $size],
+    ['small bodies, inherited by many', server("${\SMALL}\nmspwh on; # here\n" . join '',
+        map { "location /$_ { location /$_/x { } }" } 1 .. 9), $size],
     ['small bodies, a server with no location', server("${\SMALL}\nmspwh on; # here\n"), $size],
-    ['small bodies in the location of a server that allows more', server("client_max_body_size 64m;\nmspwh on; # here\nlocation /a { ${\SMALL} }"), $size],
-    ['small bodies, two servers', "mspwh on; # here\n" . server(SMALL) . server("${\SMALL}server_name b;"), $size],
+    ['small bodies in the location of a server that allows more',
+        server("client_max_body_size 64m;\nmspwh on; # here\nlocation /a { ${\SMALL} }"), $size],
+    ['small bodies, two servers', "mspwh on; # here\n" . server(SMALL) . server("${\SMALL}server_name b;"),
+        $size],
 
-    ['monitor with no secret', "server {\nlisten 127.0.0.1:%%PORT%%;\nlocation /a {\nmspwh monitor; # here\n}\nlocation /b { }\n}", $none],
-    ['monitor with no secret, inherited', "mspwh monitor; # here\nserver {\nlisten 127.0.0.1:%%PORT%%;\nlocation /a { }\nlocation /b { }\n}", $none],
+    ['monitor with no secret',
+        "server {\nlisten 127.0.0.1:%%PORT%%;\nlocation /a {\nmspwh monitor; # here\n}\nlocation /b { }\n}",
+            $none],
+    ['monitor with no secret, inherited',
+        "mspwh monitor; # here\nserver {\nlisten 127.0.0.1:%%PORT%%;\nlocation /a { }\nlocation /b { }\n}",
+            $none],
 );
 
 for (@warned) {
@@ -92,31 +126,59 @@ for (@warned) {
 
 # [what, configuration of http]
 my @clean = (
-    ['nothing odd', server("mspwh on;\nlocation /a { proxy_pass http://%%A%%; proxy_set_header X \$mspwh_event_type; add_header Y \$mspwh_verdict; }")],
-    ['mspwh off', server("mspwh off;\n${\SMALL}\nset \$x \$mspwh_entity;\nlocation /a { return 200 \$mspwh_entity; }")],
+    ['nothing odd',
+        server("mspwh on;\nlocation /a { proxy_pass http://%%A%%; proxy_set_header X \$mspwh_event_type; "
+            . "add_header Y \$mspwh_verdict; }")],
+    ['mspwh off',
+        server("mspwh off;\n${\SMALL}\nset \$x \$mspwh_entity;\nlocation /a { return 200 \$mspwh_entity; }")],
     ['a health check beside', server("mspwh on;\nlocation = /health { return 200 ok; }\nlocation /a { }")],
-    ['a server that redirects, mspwh of http', "mspwh on;\n" . server("return 301 https://\$host\$request_uri;")],
-    ['a return under a condition', server("location /a { mspwh on; if (\$request_method != POST) { return 405; } }")],
+    ['a server that redirects, mspwh of http',
+        "mspwh on;\n" . server("return 301 https://\$host\$request_uri;")],
+    ['a return under a condition',
+        server("location /a { mspwh on; if (\$request_method != POST) { return 405; } }")],
     ['a return behind break', server("location /a { mspwh on; if (\$arg_x) { break; } return 200; }")],
-    ['a return behind rewrite last', server("location /a { mspwh on; rewrite ^/a/x /b last; return 404; }\nlocation /b { }")],
-    ['a return that an error page takes up', server("location /a { mspwh on; error_page 418 = \@b; return 418; }\nlocation \@b { }")],
-    ['a return of the server that a named location takes up', server("return 418; error_page 418 = \@b;\nlocation \@b { mspwh on; }")],
+    ['a return behind rewrite last',
+        server("location /a { mspwh on; rewrite ^/a/x /b last; return 404; }\nlocation /b { }")],
+    ['a return that an error page takes up',
+        server("location /a { mspwh on; error_page 418 = \@b; return 418; }\nlocation \@b { }")],
+    ['a return of the server that a named location takes up',
+        server("return 418; error_page 418 = \@b;\nlocation \@b { mspwh on; }")],
     ['a return around other locations', server("location /a { mspwh on; return 404; location /a/b { } }")],
-    ['if of other variables', server("location /a { mspwh on; set \$mspwhx \$arg_x; if (\$http_mspwh_entity) { set \$x \"\$arg_y\$uri\"; } rewrite ^/a(.*) /b\$1 break; }")],
-    ['if in a named location', server("mspwh on;\nlocation /a { error_page 502 = \@b; }\nlocation \@b { if (\$mspwh_entity = ticket) { set \$x 1; } }")],
-    ['if in an internal location', server("mspwh on;\nlocation /a { error_page 502 = /b; }\nlocation /b { internal; if (\$mspwh_entity = ticket) { set \$x 1; } }")],
-    ['the verdict on an error page', server("mspwh on; error_page 401 /rejected;\nlocation /a { }\nlocation = /rejected { return 403 \$mspwh_verdict; }")],
-    ['the verdict on an error page of another location', server("mspwh on;\nlocation /a { error_page 401 /rejected; }\nlocation = /rejected { return 403 \$mspwh_verdict; }")],
-    ['the verdict on an error page with a variable', server("mspwh on; error_page 401 /\$status;\nlocation ~ 401 { return 403 \$mspwh_verdict; }")],
-    ['the verdict on an error page, mspwh off', server("mspwh on; error_page 401 /rejected;\nlocation = /rejected { mspwh off; return 403 \$mspwh_verdict; }")],
-    ['a map that is used late', server("mspwh on; location /a { proxy_pass http://\$to; }", "map \$mspwh_entity \$to { default %%A%%; }")],
+    ['if of other variables',
+        server("location /a { mspwh on; set \$mspwhx \$arg_x; if (\$http_mspwh_entity) { set \$x "
+            . "\"\$arg_y\$uri\"; } rewrite ^/a(.*) /b\$1 break; }")],
+    ['if in a named location',
+        server("mspwh on;\nlocation /a { error_page 502 = \@b; }\nlocation \@b { if (\$mspwh_entity = "
+            . "ticket) "
+            . "{ set \$x 1; } }")],
+    ['if in an internal location',
+        server("mspwh on;\nlocation /a { error_page 502 = /b; }\nlocation /b { internal; if (\$mspwh_entity "
+            . "= "
+            . "ticket) { set \$x 1; } }")],
+    ['the verdict on an error page',
+        server("mspwh on; error_page 401 /rejected;\nlocation /a { }\nlocation = /rejected { return 403 "
+            . "\$mspwh_verdict; }")],
+    ['the verdict on an error page of another location',
+        server("mspwh on;\nlocation /a { error_page 401 /rejected; }\nlocation = /rejected { return 403 "
+            . "\$mspwh_verdict; }")],
+    ['the verdict on an error page with a variable',
+        server("mspwh on; error_page 401 /\$status;\nlocation ~ 401 { return 403 \$mspwh_verdict; }")],
+    ['the verdict on an error page, mspwh off',
+        server("mspwh on; error_page 401 /rejected;\nlocation = /rejected { mspwh off; return 403 "
+            . "\$mspwh_verdict; }")],
+    ['a map that is used late', server("mspwh on; location /a { proxy_pass http://\$to; }",
+        "map \$mspwh_entity \$to { default %%A%%; }")],
     ['large bodies', server("client_max_body_size 1048577; mspwh on;")],
     ['any body', server("client_max_body_size 0; mspwh on; location /a { }")],
-    ['large bodies in one location only', server("${\SMALL} mspwh on;\nlocation /a { client_max_body_size 64m; }\nlocation /50x.html { }")],
-    ['small bodies elsewhere', server("${\SMALL}\nlocation /a { client_max_body_size 64m; mspwh on; if (\$arg_x) { set \$x 1; } }\nlocation /b { }")],
+    ['large bodies in one location only',
+        server("${\SMALL} mspwh on;\nlocation /a { client_max_body_size 64m; }\nlocation /50x.html { }")],
+    ['small bodies elsewhere',
+        server("${\SMALL}\nlocation /a { client_max_body_size 64m; mspwh on; if (\$arg_x) { set \$x 1; } "
+            . "}\nlocation /b { }")],
     ['the counters', server("mspwh on; location /a { }\nlocation /mspwh { ${\SMALL} mspwh_status; }")],
     ['monitor with a secret', server("mspwh monitor; location /a { }")],
-    ['monitor with a secret in one location', "mspwh monitor;\nserver {\nlisten 127.0.0.1:%%PORT%%;\nlocation /a { $secret }\nlocation /b { }\n}"],
+    ['monitor with a secret in one location',
+        "mspwh monitor;\nserver {\nlisten 127.0.0.1:%%PORT%%;\nlocation /a { $secret }\nlocation /b { }\n}"],
 );
 
 for (@clean) {

@@ -45,7 +45,8 @@ sub start {
     close $theirs_out;
     binmode $_ for $ours_in, $ours_out;
     $ours_out->autoflush(1);
-    return bless { pid => $pid, owner => $$, in => $ours_in, out => $ours_out, buffer => '', id => 0, events => [], dir => $dir }, $class;
+    return bless { pid => $pid, owner => $$, in => $ours_in, out => $ours_out, buffer => '', id => 0,
+        events => [], dir => $dir }, $class;
 }
 
 sub stop {
@@ -103,18 +104,21 @@ sub open_page {
     my ($self, $url, %o) = @_;
     delete $self->{session};
     my $target = $self->call('Target.createTarget', { url => 'about:blank' })->{targetId};
-    $self->{session} = $self->call('Target.attachToTarget', { targetId => $target, flatten => JSON::PP::true })->{sessionId};
+    $self->{session} =
+        $self->call('Target.attachToTarget', { targetId => $target, flatten => JSON::PP::true })->{sessionId};
     $self->call("$_.enable") for qw(Page Runtime Log Network);
     $self->view(%o);
     @{ $self->{events} } = ();
     $self->call('Page.navigate', { url => $url });
-    $self->wait_for('location.href !== "about:blank" && document.readyState === "complete"') or die "$url: not loaded\n";
+    $self->wait_for('location.href !== "about:blank" && document.readyState === "complete"')
+        or die "$url: not loaded\n";
 }
 
 sub view {
     my ($self, %o) = @_;
     $self->call('Emulation.setDeviceMetricsOverride',
-        { width => $o{width} // 1280, height => $o{height} // 900, deviceScaleFactor => 1, mobile => JSON::PP::false });
+        { width => $o{width} // 1280, height => $o{height} // 900, deviceScaleFactor => 1,
+            mobile => JSON::PP::false });
     $self->call('Emulation.setEmulatedMedia',
         { features => [{ name => 'prefers-color-scheme', value => $o{dark} ? 'dark' : 'light' }] });
 }
@@ -122,7 +126,8 @@ sub view {
 # The value of a JavaScript expression.
 sub value {
     my ($self, $expression) = @_;
-    my $r = $self->call('Runtime.evaluate', { expression => $expression, returnByValue => JSON::PP::true, awaitPromise => JSON::PP::true });
+    my $r = $self->call('Runtime.evaluate',
+        { expression => $expression, returnByValue => JSON::PP::true, awaitPromise => JSON::PP::true });
     die "$expression: $r->{exceptionDetails}{exception}{description}\n" if $r->{exceptionDetails};
     return $r->{result}{value};
 }
@@ -153,9 +158,12 @@ sub complaints {
     my @found;
     for (@{ $self->{events} }) {
         my $p = $_->{params};
-        push @found, $p->{exceptionDetails}{exception}{description} // $p->{exceptionDetails}{text} if $_->{method} eq 'Runtime.exceptionThrown';
-        push @found, "console: $p->{args}[0]{value}" if $_->{method} eq 'Runtime.consoleAPICalled' && $p->{type} =~ /error|warn/;
-        push @found, "$p->{entry}{source}: $p->{entry}{text}" if $_->{method} eq 'Log.entryAdded' && $p->{entry}{level} =~ /error|warning/;
+        push @found, $p->{exceptionDetails}{exception}{description} // $p->{exceptionDetails}{text}
+            if $_->{method} eq 'Runtime.exceptionThrown';
+        push @found, "console: $p->{args}[0]{value}"
+            if $_->{method} eq 'Runtime.consoleAPICalled' && $p->{type} =~ /error|warn/;
+        push @found, "$p->{entry}{source}: $p->{entry}{text}"
+            if $_->{method} eq 'Log.entryAdded' && $p->{entry}{level} =~ /error|warning/;
     }
     return @found;
 }
@@ -163,7 +171,8 @@ sub complaints {
 # Where the page has fetched from.
 sub requests {
     my $self = shift;
-    return map { $_->{params}{request}{url} } grep { $_->{method} eq 'Network.requestWillBeSent' } @{ $self->{events} };
+    return map { $_->{params}{request}{url} }
+        grep { $_->{method} eq 'Network.requestWillBeSent' } @{ $self->{events} };
 }
 
 1;

@@ -30,7 +30,8 @@ my %status_of = (8 => 200, 9 => 204, 10 => 206, 11 => 304, 12 => 400, 13 => 404,
 
 sub frame {
     my ($type, $flags, $stream, $payload) = @_;
-    return substr(pack('N', length($payload // '')), 1) . pack('CCN', $type, $flags, $stream) . ($payload // '');
+    return substr(pack('N', length($payload // '')), 1) . pack('CCN', $type, $flags, $stream)
+        . ($payload // '');
 }
 
 sub integer {
@@ -77,7 +78,8 @@ sub h2_post {
     my ($c, %o) = @_;
     my $stream = $c->{stream};
     $c->{stream} += 2;
-    my $block = fields(':method', 'POST', ':scheme', 'http', ':path', $o{path} // '/', ':authority', 'localhost',
+    my $block = fields(':method', 'POST', ':scheme', 'http', ':path', $o{path} // '/', ':authority',
+        'localhost',
         @{ $o{headers} // [] });
     my $body = $o{body} // '';
     my @pieces = unpack '(a' . ($o{piece} // 16384) . ')*', $body;
@@ -138,7 +140,8 @@ sub h2_wait {
         elsif ($type == DATA) {
             $s->{bytes} += length $payload;
             $s->{done} = 1 if $flags & END_STREAM;
-            h2_send($c, join '', map { window_update($_, length $payload) } 0, $flags & END_STREAM ? () : $stream)
+            h2_send($c, join '', map { window_update($_, length $payload) } 0,
+                $flags & END_STREAM ? () : $stream)
                 if length $payload and !$o{starve};
         }
         elsif ($type == RST_STREAM) {

@@ -30,7 +30,9 @@ our @EXPORT = qw(pages page_text blocks recipe level whole http_part ready secre
 
 my $repo = abs_path(dirname(__FILE__) . '/../..');
 
-sub pages { map { substr $_, 1 + length $repo } "$repo/README.md", sort glob "$repo/docs/*.md $repo/docs/*/*.md" }
+sub pages {
+    map { substr $_, 1 + length $repo } "$repo/README.md", sort glob "$repo/docs/*.md $repo/docs/*/*.md";
+}
 
 sub page_text {
     open my $fh, '<', "$repo/$_[0]" or die "$_[0]: $!";
@@ -79,7 +81,8 @@ sub recipe {
 sub level {
     my $text = shift;
     return 'main'   if $text =~ /^(?:http|load_module)\b/m;
-    return 'http'   if $text =~ /^(?:server|upstream|map|split_clients|log_format|limit_req_zone|mspwh_dedup_zone)\b/m;
+    return 'http'   if $text
+        =~ /^(?:server|upstream|map|split_clients|log_format|limit_req_zone|mspwh_dedup_zone)\b/m;
     return 'server' if $text =~ /^location\b/m;
     return 'location';
 }
@@ -134,6 +137,7 @@ sub ready {
     my $files = join '|', qw(mspwh_secret_file mspwh_spool access_log error_log root alias),
         qw(ssl_certificate ssl_certificate_key proxy_ssl_trusted_certificate);
     my %upstream = map { $_ => 1 } $text =~ /\bupstream\s+(\S+)/g;
+    my $host = qr/(?:[\w-]+\.)+example(?:\.\w+)?|[\w-]+(?:\.[\w-]+)*\.example\.(?:com|net|org)/;
     my %wanted;
     my $main;
     for ($text) {
@@ -145,8 +149,7 @@ sub ready {
         $wanted{$_} = 1 for grep { !$upstream{$_} } /proxy_pass\s+http:\/\/([a-z]\w*)\b(?!\.)/g;
         s{^(?!\s*(?:listen|server_name|resolver|allow|deny|$files)\b)(.*)}{
             my $line = $1;
-            $line =~ s{(?<![\w.\$-])((?:[\w-]+\.)+example(?:\.\w+)?(?::\d+)?|[\w-]+(?:\.[\w-]+)*\.example\.(?:com|net|org)(?::\d+)?|127\.0\.0\.1:(\d+))}
-                {backend($1)}ge;
+            $line =~ s{(?<![\w.\$-])((?:$host(?::\d+)?|127\.0\.0\.1:\d+))}{backend($1)}ge;
             $line =~ s{(proxy_pass\s+)https://}{$1http://}g;
             $line }gme;
     }

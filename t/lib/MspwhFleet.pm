@@ -35,7 +35,8 @@ sub define_instance {
     my $main = join "\n", 'daemon off;', $conf =~ /^user\s/m || $> != 0 ? () : 'user root;',
         $conf =~ /^pid\s/m ? () : "pid ${dir}nginx.pid;";
     my $http = join "\n", $conf =~ /^\s*access_log\s/m ? () : 'access_log off;',
-        map { "${_}_temp_path $dir$_;" } grep { $conf !~ /^\s*${_}_temp_path/m } qw(client_body proxy fastcgi uwsgi scgi);
+        map { "${_}_temp_path $dir$_;" } grep { $conf !~ /^\s*${_}_temp_path/m }
+            qw(client_body proxy fastcgi uwsgi scgi);
     for ($conf) {
         s{(?<= )/(?=(?:etc|run|tmp|var)/)}{$dir}g;
         s{load_module\s+modules/ngx_http_mspwh_module\.so;}{MspwhTest::load_module()}e;

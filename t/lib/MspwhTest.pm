@@ -148,7 +148,8 @@ sub load_module {
     my @names = split ' ', $ENV{MSPWH_LOAD} // '';
     push @names, 'mspwh' if !grep { $_ eq 'mspwh' } @names;
     @names = grep { $_ ne 'mspwh' } @names if $ENV{MSPWH_NO_MODULE} || $module eq '' || is_static();
-    return join "\n", map { 'load_module ' . ($_ eq 'mspwh' ? $module : modules_path() . "/$_") . ';' } @names;
+    return join "\n",
+        map { 'load_module ' . ($_ eq 'mspwh' ? $module : modules_path() . "/$_") . ';' } @names;
 }
 
 sub config_test {

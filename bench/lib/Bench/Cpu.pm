@@ -187,7 +187,8 @@ sub target_row {
         my $below = !ref $haproxy || median(@{ $case->{mspwh} }) < median(@$haproxy);
         my $ok = $m <= 1.2 && $below;
         return [@cells, sprintf('%.2f of plain (%.2f-%.2f)', $m, $q1, $q3),
-            'at most 1.20 of plain' . (ref $haproxy ? ', below haproxy' : ''), $ok ? 'reached' : 'NOT reached'];
+            'at most 1.20 of plain' . (ref $haproxy ? ', below haproxy' : ''),
+            $ok ? 'reached' : 'NOT reached'];
     }
     my ($m, $q1, $q3) = spread(paired($case, 'mspwh', sub { ($_[0] - $_[1]) / $_[2] }));
     return [@cells, sprintf('%.2f of HMAC (%.2f-%.2f)', $m, $q1, $q3),
