@@ -35,6 +35,8 @@ MODULE   = build/ngx_http_mspwh_module.so
 SRC      = ngx_http_mspwh_module
 SOURCES  = $(wildcard $(SRC)/*.c)
 HEADERS  = $(wildcard $(SRC)/*.h)
+HELPERS  = $(wildcard t/unit/*.c t/fuzz/*.c t/timing/*.c t/lib/faults/*.c bench/*.c \
+             tools/sanitize/*.c)
 TREE     = build/nginx
 CONFIGURED = $(TREE)/objs/Makefile
 
@@ -141,10 +143,10 @@ lint:
 	$(MAKE) check-sources
 
 check-sources: $(CONFIGURED)
-	gcc $(WARNINGS) -fsyntax-only -I$(SRC) $(NGINX_INCS) $(SOURCES)
-	clang $(WARNINGS) -fsyntax-only -I$(SRC) $(NGINX_INCS) $(SOURCES)
+	gcc $(WARNINGS) -fsyntax-only -I$(SRC) $(NGINX_INCS) $(SOURCES) $(HELPERS)
+	clang $(WARNINGS) -fsyntax-only -I$(SRC) $(NGINX_INCS) $(SOURCES) $(HELPERS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
-	    --enable=warning,performance,portability -I$(SRC) $(SRC)
+	    --enable=warning,performance,portability -I$(SRC) $(SRC) $(HELPERS)
 	clang-tidy --quiet --warnings-as-errors='*' \
 	    -checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*' \
 	    $(SOURCES) -- \
@@ -153,9 +155,10 @@ check-sources: $(CONFIGURED)
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
 	    tools/sanitize/valgrind
-	perl -c bin/mspwh-redeliver
-	for t in t/*.t t/soak/run t/soak/server; do perl -It/lib -c $$t || exit 1; done
+	for f in bin/mspwh-redeliver bench/run t/fuzz/seeds tools/sizes tools/status-page \
+	    t/soak/run t/soak/server t/*.t; do perl -It/lib -Ibench/lib -c $$f || exit 1; done
 	tools/status-page --check
+	tools/sizes
 
 clean:
 	rm -rf build

@@ -44,6 +44,7 @@ read_file(const char *name, size_t *length)
     text = malloc(size + 1);
 
     if (text && fread(text, 1, size, file) != (size_t) size) {
+        free(text);
         text = NULL;
     }
 
