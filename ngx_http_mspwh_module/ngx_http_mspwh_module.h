@@ -394,6 +394,10 @@ void ngx_http_mspwh_settle(ngx_http_request_t *r);
 ngx_uint_t ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name,
     size_t len);
 
+/* the first of that name, or NULL */
+ngx_table_elt_t *ngx_http_mspwh_find_header(ngx_list_t *headers,
+    ngx_str_t *name);
+
 /* a header, in place of one of that name; NULL with no memory */
 ngx_table_elt_t *ngx_http_mspwh_set_header(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);

@@ -3,7 +3,6 @@
 
 
 static const char *ngx_http_mspwh_reason_text(ngx_http_mspwh_reason_e reason);
-static ngx_uint_t ngx_http_mspwh_is_encoded(ngx_http_request_t *r);
 
 
 /* those of JSON and of the event, with no text, are in the core's words */
@@ -89,8 +88,9 @@ ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
 {
     u_char                      at[sizeof(" at byte ") + NGX_INT64_LEN];
     ngx_str_t                  *verdict;
-    const char                 *text, *suffix;
+    const char                 *text, *encoded, *suffix;
     ngx_http_mspwh_loc_conf_t  *mlcf;
+    static ngx_str_t            encoding = ngx_string("Content-Encoding");
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 
@@ -128,34 +128,13 @@ ngx_http_mspwh_reject(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         ngx_sprintf(at, " at byte %uL%Z", ctx->scanner.offset);
     }
 
+    /* MSP Manager compresses nothing: something on the way has changed it */
+
+    encoded = ngx_http_mspwh_find_header(&r->headers_in.headers, &encoding)
+              ? " with Content-Encoding" : "";
+
     ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                   "mspwh: %V: %s%s, body %O bytes%s, %ui secret(s)%s",
-                  verdict, text, at, ctx->size,
-                  ngx_http_mspwh_is_encoded(r) ? " with Content-Encoding" : "",
+                  verdict, text, at, ctx->size, encoded,
                   ctx->keys ? ctx->keys->nelts : 0, suffix);
-}
-
-
-/* MSP Manager compresses nothing: something on the way has changed the body */
-
-static ngx_uint_t
-ngx_http_mspwh_is_encoded(ngx_http_request_t *r)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (ngx_http_mspwh_is_field(&h[i], (u_char *) "Content-Encoding",
-                                        sizeof("Content-Encoding") - 1))
-            {
-                return 1;
-            }
-        }
-    }
-
-    return 0;
 }

@@ -2,11 +2,35 @@
 #include "ngx_http_mspwh_module.h"
 
 
-static ngx_table_elt_t *ngx_http_mspwh_find_header(ngx_http_request_t *r,
-    ngx_str_t *name);
-
-
 ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
+
+
+ngx_uint_t
+ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name, size_t len)
+{
+    return h->key.len == len && ngx_strncasecmp(h->key.data, name, len) == 0;
+}
+
+
+ngx_table_elt_t *
+ngx_http_mspwh_find_header(ngx_list_t *headers, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &headers->part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_mspwh_is_field(&h[i], name->data, name->len)) {
+                return &h[i];
+            }
+        }
+    }
+
+    return NULL;
+}
 
 
 ngx_table_elt_t *
@@ -17,7 +41,7 @@ ngx_http_mspwh_set_header(ngx_http_request_t *r, ngx_str_t *name,
 
     /* an error_page may lead here a second time */
 
-    h = ngx_http_mspwh_find_header(r, name);
+    h = ngx_http_mspwh_find_header(&r->headers_out.headers, name);
 
     if (h == NULL) {
         h = ngx_list_push(&r->headers_out.headers);
@@ -34,34 +58,6 @@ ngx_http_mspwh_set_header(ngx_http_request_t *r, ngx_str_t *name,
     h->value = *value;
 
     return h;
-}
-
-
-ngx_uint_t
-ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name, size_t len)
-{
-    return h->key.len == len && ngx_strncasecmp(h->key.data, name, len) == 0;
-}
-
-
-static ngx_table_elt_t *
-ngx_http_mspwh_find_header(ngx_http_request_t *r, ngx_str_t *name)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    for (part = &r->headers_out.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (ngx_http_mspwh_is_field(&h[i], name->data, name->len)) {
-                return &h[i];
-            }
-        }
-    }
-
-    return NULL;
 }
 
 
