@@ -31,7 +31,8 @@ our @EXPORT = qw(pages page_text blocks recipe level whole http_part ready secre
 my $repo = abs_path(dirname(__FILE__) . '/../..');
 
 sub pages {
-    map { substr $_, 1 + length $repo } "$repo/README.md", sort glob "$repo/docs/*.md $repo/docs/*/*.md";
+    return map { substr $_, 1 + length $repo } "$repo/README.md", "$repo/CONTRIBUTING.md",
+        sort glob "$repo/docs/*.md $repo/docs/*/*.md";
 }
 
 sub page_text {
