@@ -27,6 +27,12 @@ static char *ngx_http_mspwh_no_secret(ngx_conf_t *cf,
 static ngx_int_t ngx_http_mspwh_init(ngx_conf_t *cf);
 
 
+/* for strings(1): nginx does not tell the versions of its modules */
+
+const char  ngx_http_mspwh_version[] =
+    "ngx_http_mspwh_module/" NGX_HTTP_MSPWH_VERSION;
+
+
 static ngx_conf_enum_t  ngx_http_mspwh_modes[] = {
     { ngx_string("off"), NGX_HTTP_MSPWH_OFF },
     { ngx_string("on"), NGX_HTTP_MSPWH_ON },

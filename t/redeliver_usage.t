@@ -17,7 +17,8 @@ my $tool = "$repo/bin/$us";
     my ($rc, $text) = run($tool, '--help');
     is($rc, 0, '--help');
     like($text, qr/--\Q$_\E\b/, "... has --$_")
-        for qw(loop jobs timeout retry-first retry-max quiet status dry-run requeue help);
+        for qw(loop jobs timeout retry-first retry-max quiet status dry-run requeue help version);
+    is_deeply([run($tool, '--version')], [0, "$us " . slurp("$repo/VERSION")], '--version');
     my @misused = (
         [[], 'no directory'], [[$dir], 'no URL'], [[$dir, $url, 'x'], 'one argument too many: "x"'],
         [['--x', $dir, $url], 'unknown option "--x"'], [['--timeout'], '"--timeout" requires'],

@@ -10,7 +10,8 @@ use MIME::Base64 qw(encode_base64);
 use Test::More;
 use MspwhTest;
 
-my $send   = abs_path(dirname(__FILE__) . '/../bin/mspwh-send');
+my $repo   = abs_path(dirname(__FILE__) . '/..');
+my $send   = "$repo/bin/mspwh-send";
 my @shells = grep { (run('sh', '-c', "command -v $_"))[0] == 0 } qw(sh dash bash);
 
 my $secret = write_file("secret", SECRET . "\n");
@@ -212,6 +213,7 @@ is(scalar(got()), 0, '... nothing is sent');
 is($rc, 0, '--help');
 like($text, qr/\AUsage: /, '... is shown');
 like($text, qr/^ +\Q$_\E\b/m, "... with $_") for slurp($send) =~ /^        (--[a-z-]+)\) /mg;
+is_deeply([sender('--version')], [0, 'mspwh-send ' . slurp("$repo/VERSION")], '--version');
 
 # --- what others on the machine can see: arguments and environments
 
