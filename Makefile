@@ -1,5 +1,7 @@
 # make            build/ngx_http_mspwh_module.so, for the installed nginx
-# make install    into nginx's modules path (DESTDIR is honoured)
+# make install    the module into nginx's modules path, the scripts, man pages and systemd
+#                 units below PREFIX=/usr/local; DESTDIR is honoured
+# make install-tools  the same without the module; make uninstall  all of it, away
 # make run        install what is missing, build, run the demonstration
 # make stop       stop the demonstration's nginx
 # make test       install what is missing, build, run all tests
@@ -26,8 +28,9 @@
 
 NGINX        ?= $(shell PATH="$$PATH:/usr/sbin" command -v nginx)
 NGINX_SRC    ?= /usr/share/nginx/src
-MODULES_PATH ?= $(shell $(NGINX) -V 2>&1 \
-                    | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p')
+MODULES_PATH ?= $(shell tools/modules-path "$(NGINX)")
+PREFIX       ?= /usr/local
+UNITDIR      ?= $(PREFIX)/lib/systemd/system
 
 TESTS        ?= $(wildcard t/*.t)
 
@@ -51,10 +54,10 @@ all: $(MODULE)
 
 build/nginx-src: FORCE
 	@mkdir -p build
-	@echo "$(NGINX_SRC)" | cmp -s - $@ || echo "$(NGINX_SRC)" > $@
+	@echo "$(NGINX_SRC) $(NGINX)" | cmp -s - $@ || echo "$(NGINX_SRC) $(NGINX)" > $@
 
-$(CONFIGURED): config tools/configure-nginx build/nginx-src
-	tools/configure-nginx "$(NGINX_SRC)" $(TREE) "$(CURDIR)"
+$(CONFIGURED): config VERSION tools/configure-nginx build/nginx-src
+	tools/configure-nginx "$(NGINX_SRC)" $(TREE) "$(CURDIR)" "$(NGINX)"
 
 # install makes a new file: a running nginx has the old one mapped
 
@@ -63,8 +66,19 @@ $(MODULE): $(CONFIGURED) $(SOURCES) $(HEADERS)
 	install -m 644 $(TREE)/objs/ngx_http_mspwh_module.so $@
 
 install: $(MODULE)
+	tools/accepts-module "$(NGINX)" "$(abspath $(MODULE))"
+	$(MAKE) install-tools
 	install -d "$(DESTDIR)$(MODULES_PATH)"
 	install -m 644 $(MODULE) "$(DESTDIR)$(MODULES_PATH)/"
+
+TOOLS_TO = "$(DESTDIR)" "$(PREFIX)" "$(UNITDIR)"
+
+install-tools:
+	tools/install-tools $(TOOLS_TO)
+
+uninstall:
+	tools/install-tools --remove $(TOOLS_TO)
+	rm -f "$(DESTDIR)$(MODULES_PATH)/$(notdir $(MODULE))"
 
 deps:
 	tools/install-deps
@@ -154,7 +168,7 @@ check-sources: $(CONFIGURED)
 	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps \
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
-	    tools/sanitize/valgrind
+	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools
 	for f in bin/mspwh-redeliver bench/run t/fuzz/seeds tools/sizes tools/status-page \
 	    t/soak/run t/soak/server t/*.t; do perl -It/lib -Ibench/lib -c $$f || exit 1; done
 	tools/status-page --check
@@ -165,5 +179,5 @@ clean:
 
 FORCE:
 
-.PHONY: all install deps run stop test integration sanitize valgrind matrix cross beside bench \
-        fuzz fuzz-coverage soak timing lint check-sources clean FORCE
+.PHONY: all install install-tools uninstall deps run stop test integration sanitize valgrind \
+        matrix cross beside bench fuzz fuzz-coverage soak timing lint check-sources clean FORCE
