@@ -15,6 +15,7 @@
 #                 32-bit machines; see tools/cross
 # make beside     install what is missing, run t/ with the modules of others loaded;
 #                 see tools/beside
+# make deb        install what is missing, build the Debian package in build/deb, check it
 # make bench      install what is missing, build, measure the module and its peers;
 #                 QUICK=1 takes two minutes, see bench/run for more
 # make fuzz       install what is missing, fuzz the core for SECONDS=60 in all
@@ -128,6 +129,10 @@ beside:
 	$(MAKE) all
 	NGINX="$(NGINX)" MODULE="$(abspath $(MODULE))" tools/beside
 
+deb:
+	tools/install-deps deb
+	tools/deb
+
 bench:
 	tools/install-deps bench
 	$(MAKE) all
@@ -168,7 +173,8 @@ check-sources: $(CONFIGURED)
 	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps \
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
-	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools
+	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools \
+	    tools/deb
 	for f in bin/mspwh-redeliver bench/run t/fuzz/seeds tools/sizes tools/status-page \
 	    t/soak/run t/soak/server t/*.t; do perl -It/lib -Ibench/lib -c $$f || exit 1; done
 	tools/status-page --check
@@ -180,4 +186,5 @@ clean:
 FORCE:
 
 .PHONY: all install install-tools uninstall deps run stop test integration sanitize valgrind \
-        matrix cross beside bench fuzz fuzz-coverage soak timing lint check-sources clean FORCE
+        matrix cross beside deb bench fuzz fuzz-coverage soak timing \
+        lint check-sources clean FORCE
