@@ -16,6 +16,8 @@
 # make beside     install what is missing, run t/ with the modules of others loaded;
 #                 see tools/beside
 # make deb        install what is missing, build the Debian package in build/deb, check it
+# make deb-test   install what is missing, install, upgrade and purge that package in roots of
+#                 Debian 12, 13 and testing; see t/package
 # make bench      install what is missing, build, measure the module and its peers;
 #                 QUICK=1 takes two minutes, see bench/run for more
 # make fuzz       install what is missing, fuzz the core for SECONDS=60 in all
@@ -133,6 +135,10 @@ deb:
 	tools/install-deps deb
 	tools/deb
 
+deb-test:
+	tools/install-deps matrix
+	t/package/run
+
 bench:
 	tools/install-deps bench
 	$(MAKE) all
@@ -174,7 +180,7 @@ check-sources: $(CONFIGURED)
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
 	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools \
-	    tools/deb
+	    tools/deb t/package/run t/package/inside debian/tests/webhook
 	for f in bin/mspwh-redeliver bench/run t/fuzz/seeds tools/sizes tools/status-page \
 	    t/soak/run t/soak/server t/*.t; do perl -It/lib -Ibench/lib -c $$f || exit 1; done
 	tools/status-page --check
@@ -186,5 +192,5 @@ clean:
 FORCE:
 
 .PHONY: all install install-tools uninstall deps run stop test integration sanitize valgrind \
-        matrix cross beside deb bench fuzz fuzz-coverage soak timing \
+        matrix cross beside deb deb-test bench fuzz fuzz-coverage soak timing \
         lint check-sources clean FORCE
