@@ -18,6 +18,8 @@
 # make deb        install what is missing, build the Debian package in build/deb, check it
 # make deb-test   install what is missing, install, upgrade and purge that package in roots of
 #                 Debian 12, 13 and testing; see t/package
+# make dist       build/ngx_http_mspwh_module-VERSION.tar.gz, of the last commit
+# make dist-test  build it twice, and install what is in it; see t/dist
 # make bench      install what is missing, build, measure the module and its peers;
 #                 QUICK=1 takes two minutes, see bench/run for more
 # make fuzz       install what is missing, fuzz the core for SECONDS=60 in all
@@ -139,6 +141,13 @@ deb-test:
 	tools/install-deps matrix
 	t/package/run
 
+dist:
+	tools/dist
+
+dist-test:
+	tools/install-deps deb
+	t/dist/run
+
 bench:
 	tools/install-deps bench
 	$(MAKE) all
@@ -180,7 +189,7 @@ check-sources: $(CONFIGURED)
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
 	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools \
-	    tools/deb t/package/run t/package/inside debian/tests/webhook
+	    tools/deb tools/dist t/package/run t/package/inside t/dist/run debian/tests/webhook
 	for f in bin/mspwh-redeliver bench/run t/fuzz/seeds tools/sizes tools/status-page \
 	    t/soak/run t/soak/server t/*.t; do perl -It/lib -Ibench/lib -c $$f || exit 1; done
 	tools/status-page --check
@@ -192,5 +201,5 @@ clean:
 FORCE:
 
 .PHONY: all install install-tools uninstall deps run stop test integration sanitize valgrind \
-        matrix cross beside deb deb-test bench fuzz fuzz-coverage soak timing \
+        matrix cross beside deb deb-test dist dist-test bench fuzz fuzz-coverage soak timing \
         lint check-sources clean FORCE
