@@ -238,11 +238,8 @@ is(scalar(grep { ($hash{ $_->[0] } // '') ne $_->[1] } @all), 0,
 
 # while nginx is down, there is no answer
 my @forged = grep { $_->[1] } ledger('forged*');
-cmp_ok(scalar @forged, '>', 200, @forged . ' forged events were answered');
-is(scalar(grep { $_->[1] =~ /^[23]/ } @forged), 0, '... none was accepted');
-my @answered = grep { $_->[1] } @forged;
-is(scalar(grep { $_->[1] != 401 } @answered), 0, '... each had its 401, but where nobody was there to answer');
-cmp_ok(scalar @answered, '>', 150, '... ' . @answered . ' were answered');
+cmp_ok(scalar @forged, '>', 150, @forged . ' forged events were answered');
+is(scalar(grep { $_->[1] != 401 } @forged), 0, '... each 401');
 
 # A worker that dies takes the answers to what it has delivered along; and who has lost the
 # memory of an event takes a repeat for new.
