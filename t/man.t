@@ -42,7 +42,8 @@ for my $tool (qw(mspwh-send mspwh-redeliver)) {
 my $page = 'ngx_http_mspwh_module.7';
 is_deeply([items($page, 'Ic')], [sort map { /^Syntax: \*\*`(.*?)`\*\*/mg } page_text('docs/directives.md')],
     "$page has the directives");
-is_deeply([items($page, 'Va')], [sort map { /`(\$\w+)`/g } page_text('docs/variables.md') =~ /^\| (`\$mspwh_.*?) \|/mg],
+my @rows = page_text('docs/variables.md') =~ /^\| (`\$mspwh_.*?) \|/mg;
+is_deeply([items($page, 'Va')], [sort map { /`(\$\w+)`/g } @rows],
     '... and the variables');
 
 SKIP: {

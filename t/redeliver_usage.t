@@ -42,7 +42,8 @@ SKIP: {
     skip 'there is no systemd-analyze', 1 if !-x '/usr/bin/systemd-analyze';
     my @units = map { write_file(basename($_), slurp($_) =~ s{/usr/local/bin/\Q$us\E}{$tool}r, 0644) }
         sort glob "$repo/systemd/*";
-    is_deeply([run('/usr/bin/systemd-analyze', 'verify', '--man=no', @units)], [0, ''], 'systemd takes the units');
+    is_deeply([run('/usr/bin/systemd-analyze', 'verify', '--man=no', @units)], [0, ''],
+        'systemd takes the units');
 }
 
 done_testing();
