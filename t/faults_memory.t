@@ -48,12 +48,14 @@ sub config {
     my ($rc, $text) = with_faults(sub { config_test($conf) });
     return (disarm()->{count}, $rc, $text);
 }
+# ModSecurity, where tools/beside has it loaded, is C++: it ends the process that has no memory for it
+my $others = ($ENV{MSPWH_LOAD} // '') =~ /modsecurity/ ? qr/^terminate called .*'std::bad_alloc'/ : qr/(?!)/;
 my ($count) = config(0);
 my @found;
 my @picked = spread($count, $few && 60);
 for my $n (@picked) {
     my (undef, $rc, $text) = config($n);
-    push @found, "$n: nginx -t ends with $rc: $text" if $rc > 1;
+    push @found, "$n: nginx -t ends with $rc: $text" if $rc > 1 and $text !~ $others;
 }
 none(\@found, "nginx -t: @{[scalar @picked]} of $count allocations fail, one at a time");
 
