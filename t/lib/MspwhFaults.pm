@@ -429,10 +429,24 @@ sub place {
             my ($address, @frames) = split / \(discriminator \d+\)\n|\n/;
             my @pairs = map { [@frames[2 * $_, 2 * $_ + 1]] } 0 .. @frames / 2 - 1;
             my ($in_module) = grep { $_->[1] =~ /mspwh/ } @pairs;
-            $place{ 1 + hex $address } = $in_module // $pairs[0];
+            my ($function, $line) = @{ $in_module // $pairs[0] };
+            $place{ 1 + hex $address } = [function_at($line) // $function, $line];
         }
     }
     return map { $place{ $_->{offset} } // ['', ''] } @_;
+}
+
+# By the source: what is inlined, compilers do not name alike.
+my %functions;
+
+sub function_at {
+    my ($file, $line) = ($_[0] // '') =~ /^(mspwh_.*|ngx_http_mspwh_.*):(\d+)/ or return;
+    $functions{$file} //= do {
+        my $n = 0;
+        [map { $n++; /^(\w+)\(/ ? [$n, $1] : () } split /\n/, bytes("$repo/ngx_http_mspwh_module/$file")];
+    };
+    my @before = grep { $_->[0] <= $line } @{ $functions{$file} };
+    return @before ? $before[-1][1] : undef;
 }
 
 sub where {

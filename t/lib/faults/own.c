@@ -92,6 +92,8 @@ faults_openssl(void)
     FAULTS_TWO(void *, realloc, void *, size_t, NULL)                         \
     FAULTS_THREE(int, open, void *, int, mode_t, -1)                          \
     FAULTS_THREE(int, open64, void *, int, mode_t, -1)                        \
+    FAULTS_TWO(int, __open_2, void *, int, -1)                                \
+    FAULTS_TWO(int, __open64_2, void *, int, -1)                              \
     FAULTS_TWO(int, fstat, int, void *, -1)                                   \
     FAULTS_TWO(int, fstat64, int, void *, -1)                                 \
     FAULTS_FOUR(ssize_t, pread, int, void *, size_t, off_t, -1)               \
