@@ -17,7 +17,7 @@ start_witness();
 start_http(<<"CONF");
 upstream witness { server 127.0.0.1:@{[witness_port()]}; keepalive 2; keepalive_timeout 300ms; }
 access_log off;
-limit_req_zone \$server_port zone=late:32k rate=2r/s;
+limit_req_zone \$server_port zone=late:32k rate=40r/m;
 keepalive_timeout 500ms;
 mspwh on;
 mspwh_secret "%%SECRET%%";
