@@ -44,7 +44,7 @@ faults_openssl(void)
     FAULTS_TWO(void *, ngx_slab_alloc, void *, size_t, NULL)                  \
     FAULTS_TWO(void *, ngx_slab_calloc, void *, size_t, NULL)                 \
     FAULTS_TWO(void *, ngx_slab_alloc_locked, void *, size_t, NULL)           \
-    FAULTS_FOUR(ssize_t, ngx_read_file, void *, void *, size_t, off_t, -1)    \
+    FAULTS_FOUR(ssize_t, ngx_read_file, void *, void *, size_t, int64_t, -1)  \
     FAULTS_TWO(intptr_t, ngx_http_read_client_request_body, void *, void *,   \
                500)                                                           \
     FAULTS_ONE(intptr_t, ngx_http_discard_request_body, void *, 500)          \
@@ -97,7 +97,7 @@ faults_openssl(void)
     FAULTS_TWO(int, fstat, int, void *, -1)                                   \
     FAULTS_TWO(int, fstat64, int, void *, -1)                                 \
     FAULTS_FOUR(ssize_t, pread, int, void *, size_t, off_t, -1)               \
-    FAULTS_FOUR(ssize_t, pread64, int, void *, size_t, off_t, -1)             \
+    FAULTS_FOUR(ssize_t, pread64, int, void *, size_t, int64_t, -1)           \
     FAULTS_THREE(ssize_t, write, int, void *, size_t, -1)                     \
     FAULTS_ONE(int, fsync, int, -1)                                           \
     FAULTS_ONE(int, close, int, (real_close(a), errno = faults->err, -1))     \
@@ -185,23 +185,46 @@ faults_replace(const char *name, void **address)
 }
 
 
+/* the types of i386 have the numbers of those of x86-64 */
+
+#if defined(__i386__)
+
+typedef ElfW(Rel)   faults_relocation_t;
+
+#define FAULTS_RELOCATIONS       DT_REL
+#define FAULTS_RELOCATIONS_SIZE  DT_RELSZ
+#define FAULTS_TYPE(info)        ELF32_R_TYPE(info)
+#define FAULTS_SYMBOL(info)      ELF32_R_SYM(info)
+
+#else
+
+typedef ElfW(Rela)  faults_relocation_t;
+
+#define FAULTS_RELOCATIONS       DT_RELA
+#define FAULTS_RELOCATIONS_SIZE  DT_RELASZ
+#define FAULTS_TYPE(info)        ELF64_R_TYPE(info)
+#define FAULTS_SYMBOL(info)      ELF64_R_SYM(info)
+
+#endif
+
+
 static void
-faults_relocations(struct link_map *map, ElfW(Rela) *rela, size_t size,
-    ElfW(Sym) *symbols, const char *strings)
+faults_relocations(struct link_map *map, faults_relocation_t *relocation,
+    size_t size, ElfW(Sym) *symbols, const char *strings)
 {
     size_t      i;
     unsigned    type;
     ElfW(Sym)  *symbol;
 
-    for (i = 0; i < size / sizeof(ElfW(Rela)); i++) {
-        type = (unsigned) ELF64_R_TYPE(rela[i].r_info);
-        symbol = &symbols[ELF64_R_SYM(rela[i].r_info)];
+    for (i = 0; i < size / sizeof(faults_relocation_t); i++) {
+        type = (unsigned) FAULTS_TYPE(relocation[i].r_info);
+        symbol = &symbols[FAULTS_SYMBOL(relocation[i].r_info)];
 
         if (type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT
             || type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT)
         {
             faults_replace(strings + symbol->st_name,
-                           (void **) (map->l_addr + rela[i].r_offset));
+                           (void **) (map->l_addr + relocation[i].r_offset));
         }
     }
 }
@@ -210,15 +233,15 @@ faults_relocations(struct link_map *map, ElfW(Rela) *rela, size_t size,
 void
 faults_patch(struct link_map *map)
 {
-    size_t       size, plt_size;
-    ElfW(Dyn)   *dyn;
-    ElfW(Sym)   *symbols;
-    ElfW(Rela)  *rela, *plt;
-    const char  *strings;
+    size_t                size, plt_size;
+    ElfW(Dyn)            *dyn;
+    ElfW(Sym)            *symbols;
+    const char           *strings;
+    faults_relocation_t  *relocations, *plt;
 
     size = plt_size = 0;
     symbols = NULL;
-    rela = plt = NULL;
+    relocations = plt = NULL;
     strings = NULL;
 
     for (dyn = map->l_ld; dyn->d_tag != DT_NULL; dyn++) {
@@ -232,16 +255,16 @@ faults_patch(struct link_map *map)
             strings = (const char *) dyn->d_un.d_ptr;
             break;
 
-        case DT_RELA:
-            rela = (ElfW(Rela) *) dyn->d_un.d_ptr;
+        case FAULTS_RELOCATIONS:
+            relocations = (faults_relocation_t *) dyn->d_un.d_ptr;
             break;
 
-        case DT_RELASZ:
+        case FAULTS_RELOCATIONS_SIZE:
             size = dyn->d_un.d_val;
             break;
 
         case DT_JMPREL:
-            plt = (ElfW(Rela) *) dyn->d_un.d_ptr;
+            plt = (faults_relocation_t *) dyn->d_un.d_ptr;
             break;
 
         case DT_PLTRELSZ:
@@ -255,6 +278,6 @@ faults_patch(struct link_map *map)
 
     faults_base = map->l_addr;
 
-    faults_relocations(map, rela, size, symbols, strings);
+    faults_relocations(map, relocations, size, symbols, strings);
     faults_relocations(map, plt, plt_size, symbols, strings);
 }
