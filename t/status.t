@@ -208,7 +208,8 @@ counted('monitored, unsigned', sub { post('/monitor', $created) },
 counted('monitored, gone before the end of the body', sub { abort_one('/monitor') }, none('client'));
 counted('mspwh off', sub { signed('/off', $created) }, requests => 0);
 
-{
+SKIP: {
+    needs(reading => 1);
     my $c = half_of_one();
     counted('cut off by worker_shutdown_timeout: not the client\'s doing', sub { reload() }, none('error'));
     ok(at_eof($c), '... while the client is still there');

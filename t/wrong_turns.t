@@ -21,7 +21,7 @@ sub found {
 
 # --- the module and nginx ----------------------------------------------------------
 
-my ($module) = MspwhTest::load_module() =~ /(\S+);\z/;
+my ($module) = MspwhTest::load_module() =~ /(\S*mspwh\S*);/;
 my $minimal = "http { server { listen 127.0.0.1:1; mspwh off; } }\n";
 sub said {
     my $conf = write_file('turn.conf', "$_[0]\n" . ($_[0] =~ /events/ ? '' : "events { }\n") . $minimal);
