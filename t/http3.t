@@ -62,6 +62,16 @@ sub deliver {
     clear_records();
     return [map({ s/ +$//r } split /\n/, $text), @had];
 }
+
+# Where the answer comes before the end of the body. curl with OpenSSL's QUIC may stop, as it is told to,
+# before it has read that: with answers of nginx itself, too.
+sub deliver_early {
+    for (1 .. 8) {
+        my $seen = deliver(@_);
+        return $seen if $_ == 8 or "@$seen" !~ /^(?:0 000)?$/;
+    }
+}
+
 sub had { return 'POST ' . sha256_hex($_[0]) }
 
 # --- verdicts --------------------------------------------------------------------
@@ -80,11 +90,12 @@ for my $path (qw(/ /memory /unbuffered)) {
 }
 
 my $body = event(300);
-is_deeply(deliver('/', $body), ['3 401 no_signature'], 'no signature');
-is_deeply(deliver('/', $body, '-w', '%header{www-authenticate}\n'), ['HMAC-SHA256 realm="webhook"'],
+is_deeply(deliver_early('/', $body), ['3 401 no_signature'], 'no signature');
+is_deeply(deliver_early('/', $body, '-w', '%header{www-authenticate}\n'), ['HMAC-SHA256 realm="webhook"'],
     '... the answer tells what is wanted');
-is_deeply(deliver('/', $body, '-H', "$name: x"), ['3 401 malformed_signature'], 'a signature that is none');
-is_deeply(deliver('/', $body, signature($body), signature($body)), ['3 401 malformed_signature'],
+is_deeply(deliver_early('/', $body, '-H', "$name: x"), ['3 401 malformed_signature'],
+    'a signature that is none');
+is_deeply(deliver_early('/', $body, signature($body), signature($body)), ['3 401 malformed_signature'],
     'two of them');
 is_deeply(deliver('/', $body, signature($body, 'other')), ['3 401 bad_signature'], 'another secret');
 is_deeply(deliver('/', '{}', signature('{}')), ['3 400 malformed_payload'], 'no event');
@@ -92,7 +103,7 @@ is_deeply(deliver('/', '', signature('')), ['3 400 malformed_payload'], 'no body
 is_deeply(deliver('/redirected', $body, signature($body)), ['3 401 bad_signature'],
     'redirected to a location with another secret');
 is_deeply(deliver('/monitor', $body), ['3 200 no_signature 17', had($body)], 'monitor lets it through');
-is_deeply(deliver('/small', event(2_000_000), signature($body)), ['3 413'], 'too large');
+is_deeply(deliver_early('/small', event(2_000_000), signature($body)), ['3 413'], 'too large');
 
 # --- ways to send it --------------------------------------------------------------
 
@@ -121,13 +132,8 @@ is_deeply([map { -s } grep { !/\.headers$/ } glob dir() . '/spool/*'], [length $
 # --- before the body, and without all of it ------------------------------------------
 
 $large = event(20 << 20);
-my $start = time;
-my $logged = length error_log();
-my $answer = deliver('/', $large, '--limit-rate', '2M');
-# nginx takes no more of the body, which curl may notice before it has read the answer
-like("@$answer", qr/^(?:3 401 no_signature|0 000)$/, 'no signature: refused while the body is being sent');
-ok(scalar(log_matches(qr/no_signature/, $logged)), '... as the log says');
-cmp_ok(time - $start, '<', 8, '... and not after it');
+is_deeply(deliver_early('/', $large, '--limit-rate', '2M', '-m', 8), ['3 401 no_signature'],
+    'no signature: refused while the body is being sent, and not after its ten seconds');
 
 sub gone { return metrics()->{'mspwh_requests_without_verdict_total{cause="client"}'} }
 my $before = gone();
