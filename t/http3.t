@@ -5,7 +5,7 @@ use warnings;
 use Digest::SHA qw(sha256_hex);
 use POSIX qw(_exit);
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 use MspwhTest;
 use MspwhMetrics;
 
