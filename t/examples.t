@@ -13,17 +13,8 @@ use MspwhTest;
 my $name = 'X-Webhook-Signature';
 
 sub example { return page_text("docs/examples/$_[0]") }
-sub at { '127.0.0.1:' . port($_[0]) }
 sub in { my $instance = shift; return instance_file($instance, $_[0]) }
 sub text_of { my $file = in(@_); return slurp($file) }
-
-sub replaced {
-    my ($text, @pairs) = @_;
-    while (my ($from, $to) = splice @pairs, 0, 2) {
-        $text =~ s/\Q$from\E(?!\d)/$to/g or die "there is no \"$from\"";
-    }
-    return $text;
-}
 
 sub body {
     my ($type, $size) = @_;
@@ -101,20 +92,13 @@ sub begin_debian {
     etc($instance, 'modules-enabled/50-mod-http-mspwh.conf', MspwhTest::load_module() . "\n");
 }
 
-# The text, with absolute paths led into the instance's directory.
-sub led {
-    my ($instance, $text) = @_;
-    my $dir = in($instance, '');
-    return $text =~ s{(?<= )/(?=(?:etc|var)/)}{$dir}gr;
-}
-
 SKIP: {
     needs(module => 'http_ssl_module');
     begin_debian('edge', 'status');
     my $site = replaced(example('tls-edge.conf'), 'listen      443' => 'listen ' . at('tls'),
         'listen      [::]:443' => 'listen ' . at('tls6'), '127.0.0.1:8090' => at('status'),
         '127.0.0.1:8081' => $backend{A});
-    etc('edge', 'sites-available/webhook', led('edge', $site));
+    etc('edge', 'sites-available/webhook', instance_text('edge', $site));
     symlink '../sites-available/webhook', in('edge', 'etc/nginx/sites-enabled/webhook') or die $!;
     etc('edge', 'webhook.secret', SECRET . "\n");
     my ($cert, $key) = tls_files();
@@ -160,7 +144,7 @@ SKIP: {
 
 {
     begin_debian('tenants', 'webhooks');
-    etc('tenants', 'conf.d/webhooks.conf', led('tenants', replaced(example('tenants.conf'),
+    etc('tenants', 'conf.d/webhooks.conf', instance_text('tenants', replaced(example('tenants.conf'),
         'listen 8080' => 'listen ' . at('webhooks'), '127.0.0.1:8081' => $backend{A},
         '127.0.0.1:8082' => $backend{B})));
     etc('tenants', "secrets/$_", "the secret of $_\n") for qw(acme globex globex.old);

@@ -28,16 +28,6 @@ my @edges = qw(edge1 edge2);
 my %address = (edge1 => '192.0.2.11:8080', edge2 => '192.0.2.12:8080');
 my $path = '/webhook';
 
-sub at { '127.0.0.1:' . port($_[0]) }
-
-sub replaced {
-    my ($text, @pairs) = @_;
-    while (my ($from, $to) = splice @pairs, 0, 2) {
-        $text =~ s/\Q$from\E/$to/g or die "the page has no \"$from\"";
-    }
-    return $text;
-}
-
 define_instance('front', replaced(recipe('docs/scaling.md', 'The front'),
     'listen 8080' => 'listen ' . at('front'), map { $address{$_} => at($_) } @edges), port('front'));
 

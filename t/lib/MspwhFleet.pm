@@ -15,7 +15,7 @@ use Time::HiRes qw(sleep time);
 use MspwhTest;
 
 our @EXPORT = qw(
-    define_instance instance_file instance_log
+    at replaced define_instance instance_file instance_text instance_log
     start_instance reload_instance quit_instance kill_instance
 );
 
@@ -24,11 +24,29 @@ my $owner = $$;
 my $slow  = $ENV{MSPWH_SLOW} || 1;
 my (%pid, %port);
 
+sub at { '127.0.0.1:' . port($_[0]) }
+
+# The text with other addresses and the like; each has to be there.
+sub replaced {
+    my ($text, @pairs) = @_;
+    while (my ($from, $to) = splice @pairs, 0, 2) {
+        $text =~ s/\Q$from\E(?!\d)/$to/g or die "there is no \"$from\"";
+    }
+    return $text;
+}
+
 sub instance_file { my ($name, $file) = @_; return dir() . "/$name/$file" }
 sub instance_log { slurp(instance_file($_[0], 'logs/error.log')) }
 
-# Writes the configuration, with absolute paths led into the directory, and what it
-# does not say itself of processes and files. $port is one that the instance listens at.
+# The text with absolute paths led into the directory.
+sub instance_text {
+    my ($name, $text) = @_;
+    my $dir = instance_file($name, '');
+    return $text =~ s{(?<= )/(?=(?:etc|run|tmp|var)/)}{$dir}gr;
+}
+
+# Writes the configuration, with its paths as above, and what it does not say itself of
+# processes and files. $port is one that the instance listens at.
 sub define_instance {
     my ($name, $conf, $port) = @_;
     my $dir = instance_file($name, '');
@@ -37,8 +55,7 @@ sub define_instance {
     my $http = join "\n", $conf =~ /^\s*access_log\s/m ? () : 'access_log off;',
         map { "${_}_temp_path $dir$_;" } grep { $conf !~ /^\s*${_}_temp_path/m }
             qw(client_body proxy fastcgi uwsgi scgi);
-    for ($conf) {
-        s{(?<= )/(?=(?:etc|run|tmp|var)/)}{$dir}g;
+    for ($conf = instance_text($name, $conf)) {
         s{load_module\s+modules/ngx_http_mspwh_module\.so;}{MspwhTest::load_module()}e;
         s{^http \{\n}{$main\nhttp \{\n$http\n}m or die "$name: no http";
     }
