@@ -42,7 +42,6 @@ sub events {
     opendir my $d, $spool or return;
     return map { /^([^.].*)\.headers$/ ? $1 : () } readdir $d;
 }
-sub bytes { open my $fh, '<:raw', $_[0] or return ''; local $/; return scalar(<$fh>) // '' }
 
 # Sends events until the connection breaks; a line for each 202, written at once.
 sub client {
@@ -76,8 +75,8 @@ for my $round (1 .. $rounds) {
     $killed += @processes;
     waitpid $_, 0 for master_pid(), @clients;
     for my $event (grep { !$whole{$_} } events()) {
-        my $body = bytes("$spool/$event.body");
-        my ($signature) = bytes("$spool/$event.headers") =~ /^X-Webhook-Signature: (\S+)$/m;
+        my $body = slurp("$spool/$event.body");
+        my ($signature) = slurp("$spool/$event.headers") =~ /^X-Webhook-Signature: (\S+)$/m;
         if (($signature // '') eq sign(SECRET, $body)) {
             $whole{$event} = sha256_hex($body);
         }
@@ -89,7 +88,7 @@ for my $round (1 .. $rounds) {
     for (1 .. 100) { last if !grep { alive($_) } @processes; sleep 0.02 }
 }
 my %there = map { $_ => 1 } values %whole;
-my @answered = map { split /\n/, bytes(dir() . "/ledger$_") } 1 .. 3;
+my @answered = map { split /\n/, slurp(dir() . "/ledger$_") } 1 .. 3;
 cmp_ok(scalar @answered, '>', 2 * $rounds, scalar(@answered) . " events answered 202 in $rounds runs");
 is(scalar(grep { !$there{$_} } @answered), 0, '... each of them is on disk');
 is(scalar keys %broken, 0, '... and no event is there that is not whole');

@@ -31,7 +31,7 @@ sub said {
 # A copy of the module, as one that is made for another nginx would be.
 sub altered {
     my ($from, $to) = @_;
-    my $bytes = MspwhTest::slurp($module);
+    my $bytes = slurp($module);
     my $at = index $bytes, $from;
     die 'there is nothing to alter' if $at < 0;
     substr $bytes, $at, length $to, $to;
@@ -47,7 +47,7 @@ SKIP: {
     found('module "..." version ... instead of ...', said("load_module $other;"),
         'the module is of another version');
     # the sizes of C's types
-    my ($sizes) = MspwhTest::slurp($module) =~ /(\d,4,\d,)[01]{30}/;
+    my ($sizes) = slurp($module) =~ /(\d,4,\d,)[01]{30}/;
     $other = altered($sizes, $sizes =~ tr/48/84/r);
     found('module "..." is not binary compatible', said("load_module $other;"),
         'nginx was built with other options');

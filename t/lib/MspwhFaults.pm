@@ -40,7 +40,7 @@ sub build_faults {
     plan skip_all => 'the module is no file of its own'
         if $ENV{MSPWH_NO_MODULE} or !-e $Module or MspwhTest::is_static();
     plan skip_all => 'this nginx has a memory allocator of its own'
-        if $class == CLASS_MEMORY and bytes(nginx()) =~ /__asan_init/;
+        if $class == CLASS_MEMORY and slurp(nginx()) =~ /__asan_init/;
     my @sources = glob "$repo/t/lib/faults/*.c";
     my ($rc, $text) = run(qw(gcc -O1 -Wall -Wextra -shared -fPIC -o), dir() . '/faults.so', @sources);
     BAIL_OUT("t/lib/faults: $text") if $rc;
@@ -415,7 +415,7 @@ sub none {
 }
 
 # The functions of which the module's calls can be made to fail.
-sub failing { bytes("$repo/t/lib/faults/own.c") =~ /^\s+FAULTS_(?:NONE|ONE|TWO|THREE|FOUR)\([^,]+, (\w+)/gm }
+sub failing { slurp("$repo/t/lib/faults/own.c") =~ /^\s+FAULTS_(?:NONE|ONE|TWO|THREE|FOUR)\([^,]+, (\w+)/gm }
 
 # Where a call is in the module's source, not in a header: the function, file and line.
 my %place;
@@ -443,7 +443,7 @@ sub function_at {
     my ($file, $line) = ($_[0] // '') =~ /^(mspwh_.*|ngx_http_mspwh_.*):(\d+)/ or return;
     $functions{$file} //= do {
         my $n = 0;
-        [map { $n++; /^(\w+)\(/ ? [$n, $1] : () } split /\n/, bytes("$repo/ngx_http_mspwh_module/$file")];
+        [map { $n++; /^(\w+)\(/ ? [$n, $1] : () } split /\n/, slurp("$repo/ngx_http_mspwh_module/$file")];
     };
     my @before = grep { $_->[0] <= $line } @{ $functions{$file} };
     return @before ? $before[-1][1] : undef;
@@ -454,12 +454,6 @@ sub where {
     return $place->[0] ? " in $place->[0], $place->[1]" : '';
 }
 
-sub bytes {
-    open my $fh, '<:raw', $_[0] or return '';
-    local $/;
-    return scalar(<$fh>) // '';
-}
-
 # The ids of the events in the spool; what is not whole counts as broken. The spool is emptied.
 sub spool_state {
     my $spool = dir() . '/files/spool';
@@ -468,7 +462,7 @@ sub spool_state {
     my %name = map { $_ => 1 } grep { !/^\.\.?\z/ } readdir $d;
     for my $headers (grep { /^[^.].*\.headers\z/ } keys %name) {
         my $event = $headers =~ s/\.headers\z//r;
-        my ($body, $fields) = map { bytes("$spool/$event.$_") } qw(body headers);
+        my ($body, $fields) = map { slurp("$spool/$event.$_") } qw(body headers);
         my ($signature) = ($fields // '') =~ /^$Name: (\S+)$/m;
         next if ($signature // '') ne sign(SECRET, $body // '');
         push @ids, $body =~ /"entityId":"(\w+)"/;
