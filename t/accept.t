@@ -175,7 +175,7 @@ for my $status (204, 200, 204, 204, 200) {
 }
 SKIP: {
     needs(module => 'http_v2_module');
-    skip 'curl without HTTP/2', 1 if (run('curl', '--version'))[1] !~ /HTTP2/;
+    needs(curl => 'HTTP2');
     for my $size (1, 100_000) {
         my $body = event('ticket.updated', $size);
         my $file = write_file('body.json', $body);

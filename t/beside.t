@@ -83,7 +83,7 @@ sub verified_at {
     SKIP: {
         skip 'ngx.location.capture refuses HTTP/2', 1 if $path eq '/lua/capture';
         needs(module => 'http_v2_module');
-        skip 'curl without HTTP/2', 1 if (run('curl', '--version'))[1] !~ /HTTP2/;
+        needs(curl => 'HTTP2');
         my $file = write_file('body', $body);
         my @curl = ('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-o', '/dev/null', '-w',
             '%{http_code}', '--data-binary', "\@$file");

@@ -212,7 +212,7 @@ is(request(path => '/', body => $body, headers => headers($body))->{status}, 200
 is(scalar(records()), 1, 'aborted requests were not forwarded');
 clear_records();
 
-my $has_h2 = (run('curl', '--version'))[1] =~ /HTTP2/;
+my $has_h2 = !defined lacks(curl => 'HTTP2');
 my @ways = (
     ['h2c', 'http://127.0.0.1:' . port('h2') . '/', '--http2-prior-knowledge'],
     ['h2 over TLS', 'https://127.0.0.1:' . port('tls') . '/', '--http2', '-k'],

@@ -156,7 +156,7 @@ my @repeat = (200, '', 'duplicate');
 }
 SKIP: {
     needs(module => 'http_v2_module');
-    skip 'curl without HTTP/2', 1 if (run('curl', '--version'))[1] !~ /HTTP2/;
+    needs(curl => 'HTTP2');
     my $body = event();
     my @curl = ('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-w', '%{http_version} %{http_code} ',
         '-o', '/dev/null', '-H', "$name: " . sign(SECRET, $body),

@@ -180,7 +180,7 @@ send_bytes($c, request_bytes(path => '/hook', body => $body, headers => [$name =
 is_deeply([map { read_response($c)->{status} } 1 .. 4], [(200) x 4], 'pipelined');
 SKIP: {
     needs(module => 'http_v2_module');
-    skip 'curl without HTTP/2', 2 if (run('curl', '--version'))[1] !~ /HTTP2/;
+    needs(curl => 'HTTP2');
     for my $bytes ($body, $big) {
         my $file = write_file('body.json', $bytes);
         my (undef, $text) = run('curl', '-s', '-m', 10, '--http2-prior-knowledge', '-o', '/dev/null', '-w',

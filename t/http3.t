@@ -10,7 +10,7 @@ use MspwhTest;
 use MspwhMetrics;
 
 all_needs(module => 'http_v3_module');
-plan skip_all => 'curl without HTTP/3' if (run('curl', '--version'))[1] !~ /\bHTTP3\b/;
+all_needs(curl => 'HTTP3');
 
 my ($cert, $key) = tls_files();
 my $name = 'X-Webhook-Signature';

@@ -188,7 +188,7 @@ empty();
 }
 SKIP: {
     needs(module => 'http_v2_module');
-    skip 'curl without HTTP/2', 2 if (run('curl', '--version'))[1] !~ /HTTP2/;
+    needs(curl => 'HTTP2');
     for my $size (10, 400_000) {
         my $body = event('NoteAdded', $size);
         my $file = write_file('body.json', $body);
