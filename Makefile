@@ -189,7 +189,8 @@ check-sources: $(CONFIGURED)
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
 	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools \
-	    tools/deb tools/dist t/package/run t/package/inside t/dist/run debian/tests/webhook
+	    tools/deb tools/dist tools/copy-sources t/package/run t/package/inside \
+	    t/dist/run debian/tests/webhook
 	for f in bin/mspwh-redeliver bench/run t/fuzz/seeds tools/sizes tools/status-page \
 	    t/soak/run t/soak/server t/*.t; do perl -It/lib -Ibench/lib -c $$f || exit 1; done
 	tools/status-page --check
