@@ -288,11 +288,19 @@ sub prepare {
     return { kind => $kind, id => $id, body => $body, headers => \@headers, bytes => $bytes };
 }
 
-# Sends it while a call fails, if one is to. "status" is 0 where the connection was closed without
-# an answer, and -1 where it was not closed in time.
+# Sends it while a call fails, if one is to, and until nginx is done with it, which may be after the
+# answer. "status" is 0 where the connection was closed without an answer, and -1 where it was not
+# closed in time.
 sub exchange {
     my ($request, @fault) = @_;
-    return by_curl($request, @fault) if $request->{kind}{curl};
+    my $open = fds();
+    my $r = $request->{kind}{curl} ? by_curl($request, @fault) : by_socket($request, @fault);
+    for (1 .. 1000) { last if fds() <= $open; sleep 0.001 }
+    return { %$r, @fault ? %{ disarm() } : () };
+}
+
+sub by_socket {
+    my ($request, @fault) = @_;
     my $c = connection();
     send_bytes($c, request_bytes(method => 'GET', path => '/plain'));
     my $plain = read_response($c)->{status};
@@ -301,7 +309,7 @@ sub exchange {
     my $r = read_response($c);
     $r->{status} = -1 if !at_eof($c);
     close $c->{socket};
-    return { %$r, plain => $plain, @fault ? %{ disarm() } : () };
+    return { %$r, plain => $plain };
 }
 
 sub by_curl {
@@ -317,7 +325,7 @@ sub by_curl {
         '-w', '\n%{http_code}', @options, '--data-binary', '@' . dir() . '/body', $url);
     my ($status) = $text =~ /(\d+)\z/;
     $status = -1 if $rc == 28 or !defined $status;
-    return { status => $status + 0, header => {}, plain => 204, @fault ? %{ disarm() } : () };
+    return { status => $status + 0, header => {}, plain => 204 };
 }
 
 # --- what it led to ---------------------------------------------------------------
