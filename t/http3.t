@@ -18,6 +18,8 @@ my $name = 'X-Webhook-Signature';
 # reuseport: the packets of a connection go to one worker
 my $http = <<"CONF";
 mspwh_dedup_zone zone=events:1m;
+log_format answer '\$server_protocol \$status \$sent_http_x_verdict';
+access_log %%DIR%%/answers.log answer;
 server {
     listen 127.0.0.1:%%PORT%%;
     listen 127.0.0.1:%%PORT_quic%% quic reuseport;
@@ -47,7 +49,7 @@ sub event {
 sub signature { my ($body, $secret) = @_; return ('-H', "$name: " . sign($secret // SECRET, $body)) }
 sub arguments {
     my ($path, $file, @options) = @_;
-    return ('-sk', '--http3-only', '-m', 30, '-o', '/dev/null', '-H', 'Expect:', '-H',
+    return ('-sSk', '--http3-only', '-m', 30, '-o', '/dev/null', '-H', 'Expect:', '-H',
         'Content-Type: application/json',
         '--data-binary', "\@$file", '-w', '%{http_version} %{http_code} %header{x-verdict} %header{x-eid}\n',
             @options,
@@ -58,18 +60,27 @@ sub arguments {
 sub deliver {
     my ($path, $body, @options) = @_;
     my (undef, $text) = run('curl', arguments($path, write_file('body', $body), @options));
+    note($1) while $text =~ s/^(curl: .*)\n//m;
     my @had = map { "$_->{method} $_->{sha256}" } records();
     clear_records();
     return [map({ s/ +$//r } split /\n/, $text), @had];
 }
 
 # Where the answer comes before the end of the body. curl with OpenSSL's QUIC may stop, as it is told to,
-# before it has read that: with answers of nginx itself, too.
+# before it has read that, with answers of nginx itself, too: there, nginx's log tells.
+my $reads_early = !defined lacks(curl => 'ngtcp2');
+
 sub deliver_early {
-    for (1 .. 8) {
-        my $seen = deliver(@_);
-        return $seen if $_ == 8 or "@$seen" !~ /^(?:0 000)?$/;
+    my $before = length slurp(dir() . '/answers.log');
+    my ($seen, @had) = @{ deliver(@_) };
+    return [$seen, @had] if $reads_early;
+    my $answer = '';
+    for (1 .. 100) {
+        $answer = substr slurp(dir() . '/answers.log'), $before;
+        last if $answer =~ /\n\z/;
+        sleep 0.01;
     }
+    return [$answer =~ s{^HTTP/3\.0}{3}r =~ s/( -)?\n\z//r, @had];
 }
 
 sub had { return 'POST ' . sha256_hex($_[0]) }
@@ -91,8 +102,11 @@ for my $path (qw(/ /memory /unbuffered)) {
 
 my $body = event(300);
 is_deeply(deliver_early('/', $body), ['3 401 no_signature'], 'no signature');
-is_deeply(deliver_early('/', $body, '-w', '%header{www-authenticate}\n'), ['HMAC-SHA256 realm="webhook"'],
-    '... the answer tells what is wanted');
+SKIP: {
+    skip lacks(curl => 'ngtcp2'), 1 if !$reads_early;
+    is_deeply(deliver('/', $body, '-w', '%header{www-authenticate}\n'), ['HMAC-SHA256 realm="webhook"'],
+        '... the answer tells what is wanted');
+}
 is_deeply(deliver_early('/', $body, '-H', "$name: x"), ['3 401 malformed_signature'],
     'a signature that is none');
 is_deeply(deliver_early('/', $body, signature($body), signature($body)), ['3 401 malformed_signature'],

@@ -324,14 +324,14 @@ sub number { return sprintf '%03d' x 3, (split(/\./, $_[0]), 0, 0)[0 .. 2] }
 
 # Why the nginx under test, or curl, cannot do something, or undef: lacks(version => '1.25.1'),
 # lacks(reading => 1), where another module has read all bodies before (see tools/beside),
-# lacks(curl => 'HTTP3'), a feature that curl names,
+# lacks(curl => 'HTTP3'), a feature or library that curl names,
 # lacks(module => 'http_v2_module'), lacks(conf => $text), which has directives of such modules.
 sub lacks {
     my ($what, $value) = @_;
     return $ENV{MSPWH_READ_BEFORE} ? 'another module reads the bodies' : undef if $what eq 'reading';
     if ($what eq 'curl') {
         my (undef, $text) = run('curl', '--version');
-        return $text =~ /^Features:.*\b\Q$value\E\b/m ? undef : "curl was built without $value";
+        return $text =~ /^(?:curl|Features:) .*\b\Q$value\E\b/m ? undef : "curl was built without $value";
     }
     ask_version();
     if ($what eq 'version') {
