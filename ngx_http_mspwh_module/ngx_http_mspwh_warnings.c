@@ -167,7 +167,8 @@ ngx_http_mspwh_check_early(ngx_http_request_t *r, ngx_str_t *variable)
 
     ph = &cmcf->phase_engine.handlers[r->phase_handler];
 
-    if (ph->checker != ngx_http_core_rewrite_phase
+    if ((ph->checker != ngx_http_core_rewrite_phase
+         && ph->checker != ngx_http_core_find_config_phase)
         || r->write_event_handler != ngx_http_core_run_phases
         || r->headers_out.status != 0
         || r->error_page
@@ -186,8 +187,9 @@ ngx_http_mspwh_check_early(ngx_http_request_t *r, ngx_str_t *variable)
     ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                   "mspwh: \"$%V\" is used before the body is read, when it "
                   "is always empty: use it in \"proxy_pass\", headers and "
-                  "logs, not in \"if\", \"set\" or \"rewrite\"; a map on it "
-                  "may need \"volatile\"", variable);
+                  "logs, not in \"if\", \"set\", \"rewrite\" or to choose "
+                  "a location; a map on it may need \"volatile\"",
+                  variable);
 }
 
 
