@@ -41,8 +41,8 @@ TESTS        ?= $(wildcard t/*.t)
 
 MODULE   = build/ngx_http_mspwh_module.so
 SRC      = ngx_http_mspwh_module
-SOURCES  = $(wildcard $(SRC)/*.c)
-HEADERS  = $(wildcard $(SRC)/*.h)
+SOURCES  = $(wildcard $(SRC)/*.c $(SRC)/core/*.c)
+HEADERS  = $(wildcard $(SRC)/*.h $(SRC)/core/*.h)
 HELPERS  = $(wildcard t/unit/*.c t/fuzz/*.c t/timing/*.c t/lib/faults/*.c bench/*.c \
              tools/sanitize/*.c)
 TREE     = build/nginx

@@ -9,7 +9,7 @@
 #define _NGX_HTTP_MSPWH_DEDUP_H_INCLUDED_
 
 
-#include "ngx_http_mspwh_module.h"
+#include "ngx_http_mspwh_ctx.h"
 
 
 /*
@@ -24,7 +24,7 @@ typedef struct ngx_http_mspwh_dedup_sh_s  ngx_http_mspwh_dedup_sh_t;
 
 /* a zone as one configuration has it: the entries outlast a reload */
 
-struct ngx_http_mspwh_dedup_s {
+typedef struct {
     ngx_str_t                   name;
     ngx_slab_pool_t            *shpool;
     ngx_http_mspwh_dedup_sh_t  *sh;
@@ -32,7 +32,7 @@ struct ngx_http_mspwh_dedup_s {
     /* seconds */
     time_t                      ttl;
     time_t                      pending;
-};
+} ngx_http_mspwh_dedup_t;
 
 
 typedef struct {
@@ -43,6 +43,28 @@ typedef struct {
     ngx_uint_t                  number;
 } ngx_http_mspwh_claim_t;
 
+
+/* directives, what they are kept in, and their check at the end */
+
+char *ngx_http_mspwh_dedup_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_mspwh_dedup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_mspwh_create_dedup(ngx_conf_t *cf,
+    ngx_http_mspwh_main_conf_t *mmcf);
+ngx_int_t ngx_http_mspwh_init_dedup(ngx_conf_t *cf);
+
+/*
+ * Claims a request's event.  Returns NGX_DECLINED if it may go on, the status
+ * to answer a repeat with, or NGX_DONE if it has been answered.
+ */
+ngx_int_t ngx_http_mspwh_claim_event(ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf);
+
+/*
+ * Ends the request's claims: by the answer's status, its event has been
+ * delivered or not.
+ */
+void ngx_http_mspwh_settle(ngx_http_request_t *r);
 
 /*
  * The initialization of a zone whose "data" is a ngx_http_mspwh_dedup_t.
