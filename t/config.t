@@ -215,7 +215,8 @@ for (@headers) {
     my $directive = qq(mspwh_signature_header "$header";);
     my $listen = "listen 127.0.0.1:%%PORT%%; $server";
     for my $conf ("$http $directive server { $listen location /place { $on } }",
-        "$http server { $directive $listen $on }", "$http server { location /place { $on $directive } $listen }",
+        "$http server { $directive $listen $on }",
+        "$http server { location /place { $on $directive } $listen }",
         "$http server { $listen $on } $directive") {
         my ($rc, $text) = config_test($conf);
         is($rc ? 'refused' : 'accepted', $blamed ? 'refused' : 'accepted', "header: $conf") or diag $text;
