@@ -140,7 +140,8 @@ SKIP: {
         my ($stream, $frames) = h2_post($c, path => '/', body => $body, headers => [lc $name => $value]);
         h2_send($c, $frames);
         my $got = h2_wait($c, [$stream]);
-        is($got->{$stream}{status}, 200, 'HTTP/2, "' . $value =~ s/\Q$good/SIGNATURE/r =~ s/\t/\\t/gr . '": verified');
+        my $shown = $value =~ s/\Q$good/SIGNATURE/r =~ s/\t/\\t/gr;
+        is($got->{$stream}{status}, 200, "HTTP/2, \"$shown\": verified");
     }
 }
 for my $inside ("\t", ' ') {
