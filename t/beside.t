@@ -7,9 +7,6 @@ use Digest::SHA qw(sha256_hex);
 use Test::More;
 use MspwhTest;
 
-# "make beside" sets them for all tests; here, each part loads what it needs.
-delete @ENV{qw(MSPWH_LOAD MSPWH_HTTP)};
-
 my $name = 'X-Webhook-Signature';
 
 my $http = <<"CONF";
@@ -29,17 +26,9 @@ sub event {
 }
 sub changed { my $body = shift; substr($body, length($body) / 2, 1) ^= "\1"; return $body }
 
-# Starts nginx with these modules beside this one; false where one is missing.
-sub start_with {
+sub start_beside {
     my ($modules, $locations) = @_;
-    if (my @missing = grep { !has_module($_) } @$modules) {
-        SKIP: { skip "nginx has no @missing", 1 }
-        return 0;
-    }
-    stop();
-    $ENV{MSPWH_LOAD} = "@$modules";
-    clear_records();
-    return start_http($http =~ s/LOCATIONS/$locations/r);
+    return start_with($modules, $http =~ s/LOCATIONS/$locations/r);
 }
 
 # An answer, and what the backend has had meanwhile.
@@ -98,7 +87,7 @@ sub verified_at {
 
 my @lua = qw(ndk_http_module.so ngx_http_lua_module.so);
 
-if (start_with(\@lua, <<'CONF')) {
+if (start_beside(\@lua, <<'CONF')) {
     location /lua { mspwh on; proxy_pass http://%%A%%;
         location = /lua/access { access_by_lua_block { ngx.req.read_body() } proxy_pass http://%%A%%; }
         location = /lua/rewrite { rewrite_by_lua_block { ngx.req.read_body() } proxy_pass http://%%A%%; }
@@ -168,7 +157,7 @@ function sub(r) {
 export default { redirect, sub };
 JS
 
-if (start_with(['ngx_http_js_module.so'], <<'CONF')) {
+if (start_beside(['ngx_http_js_module.so'], <<'CONF')) {
     js_import beside from %%DIR%%/beside.js;
     location = /njs/redirect { js_content beside.redirect; }
     location = /njs/sub { client_body_buffer_size 8m; js_content beside.sub; }
@@ -189,7 +178,7 @@ my $rules = <<'CONF';
     ';
 CONF
 
-if (start_with(['ngx_http_modsecurity_module.so'],
+if (start_beside(['ngx_http_modsecurity_module.so'],
     "$rules location /modsecurity { mspwh on; proxy_pass http://%%A%%; }")) {
     verified_at('/modsecurity');
     my $body = event(1) =~ s/Details":"/Details":"attack/r;
@@ -198,7 +187,7 @@ if (start_with(['ngx_http_modsecurity_module.so'],
 
 # --- headers-more and brotli -----------------------------------------------------
 
-if (start_with(['ngx_http_headers_more_filter_module.so'], <<'CONF')) {
+if (start_beside(['ngx_http_headers_more_filter_module.so'], <<'CONF')) {
     more_set_headers -s '401 400' 'X-Refused: yes';
     location /headers-more { mspwh on; proxy_pass http://%%A%%;
         location = /headers-more/cleared {
@@ -215,7 +204,7 @@ CONF
 
 my @brotli = map { "ngx_http_brotli_${_}_module.so" } qw(filter static);
 
-if (start_with(\@brotli,
+if (start_beside(\@brotli,
     'brotli on; brotli_static on; brotli_types *; brotli_min_length 1; location /brotli { mspwh on; '
         . 'proxy_pass http://%%A%%; }')) {
     verified_at('/brotli');

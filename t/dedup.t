@@ -46,8 +46,9 @@ for (@bad) {
     isnt($rc, 0, "refused: $lines");
     like($text, qr/\[emerg\].*\Q$_\E.*test\.conf:\d+/, "names $_: $lines") for @patterns;
 }
-for ($zone, "server { mspwh_dedup zone=events; } $zone", 'mspwh_dedup off;',
-    "$zone mspwh_dedup zone=events; server { mspwh_dedup off; }",
+my $on = 'mspwh on; mspwh_secret x;';
+for ($zone, "server { $on mspwh_dedup zone=events; } $zone", "$on mspwh_dedup off;",
+    "$zone $on mspwh_dedup zone=events; server { mspwh_dedup off; }",
     'mspwh_dedup_zone pending=1s ttl=30d zone=events:32k;')
 {
     my ($rc, $text) = config_test($_);
@@ -194,6 +195,20 @@ for my $status (201, 204, 299, 300, 302, 400, 404, 429, 500, 503) {
         'so is what error_page has made a 200');
 }
 
+# The method is not signed: an event that was captured and sent with another settles nothing of the real one.
+for my $method ('GET', 'PUT', 'DELETE', 'HEAD', 'PATCH') {
+    my $body = event();
+    my @as = (path => '/one', method => $method, body => $body, headers => [$name => sign(SECRET, $body)]);
+    is_deeply([map { request(@as)->{header}{'x-verdict'} } 1, 2], ['verified', 'duplicate'],
+        "by $method it is an event of its own");
+    is_deeply(shown(signed('/same', $body)), [200, "backend A /same\n", 'verified'],
+        '... and the POST is delivered');
+    is_deeply(shown(signed('/same', $body)), [@repeat], '... once');
+    is_deeply([map { "$_->{method} $_->{uri}" } records()], ["$method /one", 'POST /same'],
+        '... as the upstream sees');
+    clear_records();
+}
+
 # Events that do not go on are not remembered.
 {
     my $body = event('ticket.updated');
@@ -252,6 +267,9 @@ sub when_seen { my $count = shift; for (1 .. 100) { return 1 if records() >= $co
         'error_page: the page is no way around it, one Retry-After');
     is_deeply(shown(signed('/monitor', $body)), [200, "backend A /monitor\n", 'in_flight'],
         'monitor: it goes on');
+    my $get = request(path => '/same', method => 'GET', body => $body,
+        headers => [$name => sign(SECRET, $body)]);
+    is_deeply(shown($get), [200, "backend A /same\n", 'verified'], 'another method: it is not in flight');
     my @later;
     for (1 .. 3) {
         sleep 1;

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use Test::More;
 use Time::HiRes qw(time);
+use Http2 qw(:all);
 use MspwhTest;
 
 my $umlaut = "gehe\xc3\xafm-\xe2\x82\xac-secret";
@@ -15,6 +16,7 @@ write_file('bare.key', "file-secret-bare");
 write_file('long.key', ('s' x 4096));
 
 start(<<"CONF");
+    @{[listen_http2('h2')]}
     mspwh on;
     mspwh_secret "%%SECRET%%";
     location / { proxy_pass http://%%A%%; }
@@ -101,7 +103,7 @@ for (@refused) {
     unlike($r->{body}, qr/signature|hmac|verdict|base64/i, "$what: the answer does not tell why");
     my @lines = log_matches(qr/\b$verdict\b/, $at);
     is(scalar(@lines), 1, "$what: one log line");
-    like($lines[0] // '', qr/\[warn\]/, "$what: at warn");
+    like($lines[0] // '', qr/\[error\]/, "$what: at error");
     is($r->{header}{'x-type'}, undef, "$what: no event type");
     is($r->{header}{'x-delivery'}, undef, "$what: no delivery id");
 }
@@ -113,6 +115,51 @@ is($r->{status}, 401, 'altered body: 401');
 my $bytes = length $altered;
 ok(scalar(log_matches(qr/bad_signature.*\b$bytes\b/)), 'log line has the size of the body');
 is(post('/', $body, lc $name => "  $good  ")->{status}, 200, 'header name without case, blanks around');
+
+# RFC 9110, section 5.5: optional white space around a value, blanks and tabs, is not part of it.
+for my $space (' ', '', "\t", "\t\t", " \t", "\t \t ", '    ') {
+    my $shown = $space =~ s/\t/\\t/gr;
+    for my $after ('', $space) {
+        my $what = "\"$shown\" before, \"" . ($after =~ s/\t/\\t/gr) . '" after';
+        my $c = connection();
+        send_bytes($c, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n$name:$space$good$after\r\n"
+            . 'Content-Length: ' . length($body) . "\r\n\r\n$body");
+        is(read_response($c)->{status}, 200, "$what: verified");
+        $c = connection();
+        send_bytes($c, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n$name:$space$changed$after\r\n"
+            . 'Content-Length: ' . length($body) . "\r\n\r\n$body");
+        my $r = read_response($c);
+        is_deeply([$r->{status}, $r->{header}{'x-verdict'}], [401, 'bad_signature'],
+            '... and a wrong one is not');
+    }
+}
+SKIP: {
+    needs(module => 'http_v2_module');
+    for my $value (" $good", "\t$good", "$good\t", "\t $good \t") {
+        my $c = h2_connection('h2');
+        my ($stream, $frames) = h2_post($c, path => '/', body => $body, headers => [lc $name => $value]);
+        h2_send($c, $frames);
+        my $got = h2_wait($c, [$stream]);
+        my $shown = $value =~ s/\Q$good/SIGNATURE/r =~ s/\t/\\t/gr;
+        is($got->{$stream}{status}, 200, "HTTP/2, \"$shown\": verified");
+    }
+}
+for my $inside ("\t", ' ') {
+    my $r = post('/', $body, $name => substr($good, 0, 10) . $inside . substr $good, 10);
+    is_deeply([$r->{status}, $r->{header}{'x-verdict'}], [401, 'malformed_signature'],
+        sprintf 'byte %02x inside: malformed', ord $inside);
+}
+for my $other ("\x0b", "\x0c", "\xc2\xa0") {
+    my $r = post('/', $body, $name => "$other$good");
+    is($r->{status}, 401, 'other white space in front: 401');
+    $r = post('/', $body, $name => "$good$other");
+    is($r->{status}, 401, '... or after it: 401');
+}
+for my $blank (' ', "\t", " \t ") {
+    my $r = post('/', $body, $name => $blank);
+    is_deeply([$r->{status}, $r->{header}{'x-verdict'}], [401, 'malformed_signature'],
+        'nothing but white space');
+}
 
 SKIP: for (['no signature'], ['malformed', "$name: abc\r\n"]) {
     needs(reading => 1);
@@ -148,6 +195,31 @@ for (['/two/', SECRET], ['/files/', "file-secret-lf\n"], ['/files/', "file-secre
 is(post('/plain-header', $body, 'x-hub' => $good)->{status}, 200, 'mspwh_signature_header: header read');
 is(post('/plain-header', $body, $name => $good)->{status}, 401,
     'mspwh_signature_header: default header not read');
+
+stop();
+for (['underscores_in_headers on;', 'X_Sig'], ['ignore_invalid_headers off;', 'X_Sig'],
+    ['ignore_invalid_headers off;', 'X.Sig!']) {
+    my ($lines, $header) = @$_;
+    start(<<"CONF");
+    @{[listen_http2('h2')]}
+    $lines
+    mspwh on;
+    mspwh_secret "%%SECRET%%";
+    mspwh_signature_header $header;
+    location / { proxy_pass http://%%A%%; }
+CONF
+    is(post('/', $body, $header => $good)->{status}, 200, "$lines $header is read");
+    is(post('/', $body, $header => $changed)->{status}, 401, '... and compared');
+    is(post('/', $body, $name => $good)->{status}, 401, '... instead of the usual one');
+    SKIP: {
+        needs(module => 'http_v2_module');
+        my $c = h2_connection('h2');
+        my ($stream, $frames) = h2_post($c, path => '/', body => $body, headers => [lc $header => $good]);
+        h2_send($c, $frames);
+        is(h2_wait($c, [$stream])->{$stream}{status}, 200, '... over HTTP/2, too');
+    }
+    stop();
+}
 
 unlike(error_log(), qr/\Q$good\E|${\SECRET}|file-secret/, 'no secret and no right signature in the log');
 

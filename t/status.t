@@ -58,6 +58,10 @@ server {
         location = /status/json { mspwh_status json; }
         location = /status/prometheus { mspwh_status prometheus; }
         location = /status/html { mspwh_status html; } }
+    location = /status/if { mspwh_status json; if (\$arg_x) { set \$y 1; } }
+    location = /status/limited { mspwh_status json; limit_except POST { allow all; } }
+    location = /status/guarded { mspwh_status json; limit_except GET { deny all; } }
+    location = /status/200 { mspwh_status json; if (\$arg_x) { proxy_pass http://answers; } }
 }
 CONF
 }
@@ -136,6 +140,14 @@ for my $format (sort keys %type) {
 }
 is(request(method => 'GET', path => '/status/under')->{status}, 401,
     'a location in that of mspwh_status is verified');
+
+for ('/status/if', '/status/if?x=1', '/status/limited', '/status/guarded', '/status/200') {
+    my $r = request(path => $_, method => 'GET');
+    is_deeply([$r->{status}, $r->{header}{'content-type'}], [200, 'application/json'], "$_: the counters");
+}
+is(request(path => '/status/guarded', method => 'PUT')->{status}, 403, 'limit_except still limits');
+is(request(path => '/status/200?x=1', method => 'GET')->{status}, 401,
+    'proxy_pass inside "if" is not the status: it is verified');
 
 # --- one by one ------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
-# nginx -t warns of what is legal but surely a mistake, and of nothing else.
+# nginx -t warns of what is legal but surely a mistake, and of nothing else. What only a request can show is
+# in t/unchecked.t.
 
 use strict;
 use warnings;
@@ -7,7 +8,18 @@ use MspwhTest;
 
 use constant SMALL => 'client_max_body_size 1m;';
 
+use constant LEAK => 'TopSecretText';
+
 my $secret = 'mspwh_secret k;';
+
+write_file('plain.key',    LEAK . "\n");
+write_file('mark.key',     "\xef\xbb\xbf" . LEAK);
+write_file('leading.key',  ' ' . LEAK);
+write_file('trailing.key', LEAK . " \n");
+write_file('tab.key',      LEAK . "\t\r\n");
+write_file('tabs.key',     "\t" . LEAK);
+write_file('inside.key',   'with a blank ' . LEAK);
+write_file('open.key',     LEAK, 0644);
 
 # The lines of nginx -t. A file is written as it is given, so that its lines count.
 sub warnings_of {
@@ -34,60 +46,64 @@ sub line_of {
     return 0;
 }
 
-my $level  = qr/(?:server|location) "\S*"/;
-my $return = qr/"mspwh" is enabled, but "return" in $level answers every request before it is verified/;
-my $codes  = qr/"if", "set", "rewrite" or "return"/;
-my $early  = qr/"mspwh" is enabled, but $codes in $level uses "\$mspwh_\w+" before the body is read/;
-my $size   = qr/"mspwh" is enabled, but "client_max_body_size" is 1m, its default, or less/;
+my $size   = qr/"client_max_body_size"/;
 my $none   = qr/"mspwh" is "monitor", but with no "mspwh_secret" or "mspwh_secret_file" nothing can be /;
 
-# [what, configuration of http, the one warning]
-my @warned = (
-    ['return in the location', server("location /a {\nmspwh on; # here\nreturn 200;\n}"), $return],
-    ['return in the location, monitor', server("location /a {\nreturn 204;\nmspwh monitor; # here\n}"),
-        $return],
-    ['return behind if and set',
-        server("location /a {\nif (\$arg_x = 1) { set \$y 1; }\nset \$z \"a\$uri\";\nmspwh on; # "
-            . "here\nreturn "
-            . "200 \$z;\n}"), $return],
-    ['return behind if with a return',
-        server("location /a {\nif (\$arg_x = 1) { return 405; }\nmspwh on; # here\nreturn 200;\n}"), $return],
-    ['return in a named location', server("location \@a {\nmspwh on; # here\nreturn 200;\n}"), $return],
-    ['return of the server',
-        server("mspwh on; # here\nreturn 301 https://\$host\$request_uri;\nlocation / { }"), $return],
-    ['return of the server, mspwh in a location',
-        server("return 301 https://example.com/;\nlocation / {\nmspwh on; # here\n}"), $return],
-    ['return behind a rewrite that goes on',
-        server("location /a {\nrewrite ^/a/(.*) /b/\$1;\nmspwh on; # here\nreturn 200;\n}"), $return],
+# A location with one directive, and "mspwh on" nowhere.
+sub alone { return "server {\nlisten 127.0.0.1:%%PORT%%;\nlocation /a {\n$_[0] # here\n}\n}\n" }
+sub on { return server("mspwh on;\nlocation /a {\n$_[0] # here\n}") }
 
-    ['if', server("location /a {\nmspwh on; # here\nif (\$mspwh_event_type = ticket.created) { set \$x 1; "
-        . "}\n}"), $early],
-    ['if with a regular expression',
-        server("location /a {\nmspwh on; # here\nif (\$mspwh_verdict ~ x) { set \$x 1; }\n}"), $early],
-    ['if, compared with the variable',
-        server("location /a {\nmspwh on; # here\nif (\$arg_x = \"\$mspwh_entity_id\") { set \$x 1; }\n}"),
-            $early],
-    ['set', server("location /a {\nset \$x \$mspwh_ticket_id;\nmspwh monitor; # here\n}"), $early],
-    ['set inside if',
-        server("location /a {\nif (\$arg_x = 1) { set \$x a\${mspwh_ticket_id}b; }\nmspwh on; # here\n}"),
-            $early],
-    ['rewrite', server("location /a {\nmspwh on; # here\nrewrite ^ /b/\$mspwh_entity?a=b\$mspwh_action break;"
-        . "\n}"), $early],
-    ['return of if',
-        server("location /a {\nmspwh on; # here\nif (\$arg_x) { return 200 \"\$arg_x\$mspwh_key_id\"; }\n}"),
-            $early],
-    ['set in the server', server("mspwh on; # here\nset \$x \$mspwh_event_type;\nlocation / { }"), $early],
-    ['set in the server, mspwh in a location',
-        server("set \$x \$mspwh_event_type;\nlocation / {\nmspwh on; # here\n}"), $early],
-    ['if where mspwh is inherited',
-        server("mspwh on; # here\nlocation / { if (\$mspwh_entity) { set \$x 1; } }\nlocation /b { }"),
-            $early],
-    ['if in three locations: one line', server("mspwh on; # here\n" . join '',
-        map { "location /$_ { if (\$mspwh_entity) { set \$x 1; } }\n" } 1 .. 3), $early],
-    ['if beside an error page that is elsewhere',
-        server("mspwh on; # here\nerror_page 401 /rejected;\nlocation /a { if (\$mspwh_entity) { set \$x 1; "
-            . "} "
-            . "}\nlocation /rejected { }"), $early],
+my $zone = "mspwh_dedup_zone zone=events:1m;\n";
+my @without_effect = ('mspwh_secret k;', 'mspwh_secret l id=new;', 'mspwh_secret_file plain.key;',
+    'mspwh_signature_header X-Sig;', 'mspwh_field event_type /type;', 'mspwh_set $cust /Customer;',
+    'mspwh_accept ticket.created;', 'mspwh_malformed pass;', 'mspwh_log_level warn;');
+
+# [type, the nearest that there is]
+my @types = (['ticket.create', 'ticket.created'], ['ticket.note.add', 'ticket.note.added'],
+    ['ticket.notes.added', 'ticket.note.added'], ['ticket.responses.*', 'ticket.response.*'],
+    ['tickets.*', 'ticket.*'], ['tiket.deleted', 'ticket.deleted'],
+    ['ticket.attachment.updated', 'ticket.attachment.'],
+    ['ticket.attachments.added', 'ticket.attachment.added']);
+
+# [what, configuration of http, a pattern or patterns of the one warning]
+my @warned = (
+    (map { my ($name) = split; ["$_ and no \"mspwh\"", alone($_), qr/"$name"/] } @without_effect),
+    ['mspwh_dedup and no "mspwh"', $zone . alone('mspwh_dedup zone=events;'), qr/"mspwh_dedup"/],
+    ['a secret of http and no "mspwh"', "mspwh_secret k; # here\nserver {\nlisten 127.0.0.1:%%PORT%%;\n}",
+        qr/"mspwh_secret"/],
+    ['a secret of a server, "mspwh" in another', "mspwh_secret k;\nserver {\nlisten 127.0.0.1:%%PORT_b%%;\n"
+        . "mspwh_secret l; # here\n}\n" . server('mspwh on;'), qr/"mspwh_secret"/],
+    ['types of a location, "mspwh" in its sibling',
+        server("location /a {\nmspwh_accept ticket.created; # here\n}\nlocation /b { mspwh on; }"),
+        qr/"mspwh_accept"/],
+
+    (map { my ($type, $nearest) = @$_;
+        ["mspwh_accept $type", on("mspwh_accept ticket.updated $type;"),
+            qr/"mspwh_accept"/, qr/"\Q$type\E"/, qr/"\Q$nearest\E/] } @types),
+    ['mspwh_accept and nothing alike', on('mspwh_accept invoice.paid;'), qr/"mspwh_accept"/,
+        qr/"invoice\.paid"/],
+    ['mspwh_accept in monitor mode', server("mspwh monitor;\nmspwh_accept ticket.create; # here"),
+        qr/"mspwh_accept"/, qr/"ticket\.create"/, qr/"ticket\.created"/],
+
+    ['a tab in a secret', on('mspwh_secret "' . LEAK . '\td";'), qr/"mspwh_secret"/],
+    ['a newline in a secret', on('mspwh_secret "' . LEAK . '\nd" id=x;'), qr/"mspwh_secret"/],
+    ['a control character in a secret', on('mspwh_secret ' . LEAK . "\x01;"), qr/"mspwh_secret"/],
+    ['DEL in a secret', on('mspwh_secret ' . LEAK . "\x7f;"), qr/"mspwh_secret"/],
+    ['a variable as a secret', on('mspwh_secret ${' . LEAK . '};'), qr/"mspwh_secret"/],
+    ['a variable in a secret', on('mspwh_secret "abc$' . LEAK . '";'), qr/"mspwh_secret"/],
+    ['a variable as a secret, quoted', on('mspwh_secret "$' . LEAK . '" id=x;'), qr/"mspwh_secret"/],
+
+    (map { ["$_->[1]", on("mspwh_secret_file $_->[0];"), qr/"mspwh_secret_file"/, qr/\Q$_->[0]\E/] }
+        ['mark.key', 'a byte order mark'], ['leading.key', 'a leading blank'],
+        ['trailing.key', 'a trailing blank'], ['tab.key', 'a trailing tab'], ['tabs.key', 'a leading tab'],
+        ['open.key', 'a secret file that others can read']),
+
+    ['a spool for small bodies', server("location /a {\n${\SMALL}\nmspwh_spool spool; # here\n}"), $size],
+    ['a spool for small bodies, mspwh on', server("location /a { mspwh on; # here\n${\SMALL}\n"
+        . "mspwh_spool spool;\n}"), $size],
+    ['a named location with a spool for small bodies',
+        server("mspwh on;\nlocation /a { error_page 502 = \@s; }\nlocation \@s {\nmspwh off;\n${\SMALL}\n"
+            . "mspwh_spool spool; # here\n}"), $size],
 
     ['small bodies', server("location /a {\n${\SMALL}\nmspwh on; # here\n}"), $size],
     ['small bodies, monitor', server("client_max_body_size 100;\nlocation /a {\nmspwh monitor; # here\n}"),
@@ -109,19 +125,21 @@ my @warned = (
 );
 
 for (@warned) {
-    my ($what, $http, $pattern) = @$_;
+    my ($what, $http, @patterns) = @$_;
     my @lines = warnings_of($http);
     is(scalar(@lines), 1, "$what: one line") or diag join "\n", @lines;
     my $place = 'in ' . dir() . '/inner.conf:' . line_of($http);
-    like($lines[0] // '', qr/^nginx: \[warn\] $pattern.* \Q$place\E$/, "$what: warned, at its line");
+    like($lines[0] // '', qr/^nginx: \[warn\] .*$_.* \Q$place\E$/, "$what: warned, at its line")
+        for @patterns;
+    unlike("@lines", qr/${\LEAK}/, "$what: no secret shown");
 }
 
 # The same line of a file that two servers include.
 {
-    my $conf = write_file('shared.conf', "location /a { mspwh on; return 200; ${\SMALL} }\n");
+    my $conf = write_file('shared.conf', "location /a { mspwh on; ${\SMALL} }\n");
     my @lines = warnings_of(server("include $conf;") . server("server_name b; include $conf;"));
-    is(scalar(@lines), 2, 'a file that is included twice: each cause once') or diag join "\n", @lines;
-    is(scalar(grep { /shared\.conf:1$/ } @lines), 2, 'a file that is included: its line');
+    is(scalar(@lines), 1, 'a file that is included twice: one line') or diag join "\n", @lines;
+    is(scalar(grep { /shared\.conf:1$/ } @lines), 1, '... with the place in it');
 }
 
 # [what, configuration of http]
@@ -129,43 +147,9 @@ my @clean = (
     ['nothing odd',
         server("mspwh on;\nlocation /a { proxy_pass http://%%A%%; proxy_set_header X \$mspwh_event_type; "
             . "add_header Y \$mspwh_verdict; }")],
-    ['mspwh off',
-        server("mspwh off;\n${\SMALL}\nset \$x \$mspwh_entity;\nlocation /a { return 200 \$mspwh_entity; }")],
-    ['a health check beside', server("mspwh on;\nlocation = /health { return 200 ok; }\nlocation /a { }")],
-    ['a server that redirects, mspwh of http',
-        "mspwh on;\n" . server("return 301 https://\$host\$request_uri;")],
-    ['a return under a condition',
-        server("location /a { mspwh on; if (\$request_method != POST) { return 405; } }")],
-    ['a return behind break', server("location /a { mspwh on; if (\$arg_x) { break; } return 200; }")],
-    ['a return behind rewrite last',
-        server("location /a { mspwh on; rewrite ^/a/x /b last; return 404; }\nlocation /b { }")],
-    ['a return that an error page takes up',
-        server("location /a { mspwh on; error_page 418 = \@b; return 418; }\nlocation \@b { }")],
-    ['a return of the server that a named location takes up',
-        server("return 418; error_page 418 = \@b;\nlocation \@b { mspwh on; }")],
-    ['a return around other locations', server("location /a { mspwh on; return 404; location /a/b { } }")],
-    ['if of other variables',
-        server("location /a { mspwh on; set \$mspwhx \$arg_x; if (\$http_mspwh_entity) { set \$x "
-            . "\"\$arg_y\$uri\"; } rewrite ^/a(.*) /b\$1 break; }")],
-    ['if in a named location',
-        server("mspwh on;\nlocation /a { error_page 502 = \@b; }\nlocation \@b { if (\$mspwh_entity = "
-            . "ticket) "
-            . "{ set \$x 1; } }")],
-    ['if in an internal location',
-        server("mspwh on;\nlocation /a { error_page 502 = /b; }\nlocation /b { internal; if (\$mspwh_entity "
-            . "= "
-            . "ticket) { set \$x 1; } }")],
-    ['the verdict on an error page',
-        server("mspwh on; error_page 401 /rejected;\nlocation /a { }\nlocation = /rejected { return 403 "
-            . "\$mspwh_verdict; }")],
-    ['the verdict on an error page of another location',
-        server("mspwh on;\nlocation /a { error_page 401 /rejected; }\nlocation = /rejected { return 403 "
-            . "\$mspwh_verdict; }")],
-    ['the verdict on an error page with a variable',
-        server("mspwh on; error_page 401 /\$status;\nlocation ~ 401 { return 403 \$mspwh_verdict; }")],
-    ['the verdict on an error page, mspwh off',
-        server("mspwh on; error_page 401 /rejected;\nlocation = /rejected { mspwh off; return 403 "
-            . "\$mspwh_verdict; }")],
+    ['what only a request can show',
+        server("mspwh on;\nset \$x \$mspwh_event_type;\nlocation /a { return 200; }\nlocation /b { "
+            . "if (\$mspwh_entity) { set \$y 1; } rewrite ^ /c/\$mspwh_action; }")],
     ['a map that is used late', server("mspwh on; location /a { proxy_pass http://\$to; }",
         "map \$mspwh_entity \$to { default %%A%%; }")],
     ['large bodies', server("client_max_body_size 1048577; mspwh on;")],
@@ -176,6 +160,20 @@ my @clean = (
         server("${\SMALL}\nlocation /a { client_max_body_size 64m; mspwh on; if (\$arg_x) { set \$x 1; } "
             . "}\nlocation /b { }")],
     ['the counters', server("mspwh on; location /a { }\nlocation /mspwh { ${\SMALL} mspwh_status; }")],
+    ['a secret above "mspwh"', "mspwh_secret k;\nserver { listen 127.0.0.1:%%PORT%%; location /a { "
+        . "location /a/b { mspwh monitor; } } }\nserver { listen 127.0.0.1:%%PORT_b%%; }"],
+    ['all below "mspwh"',
+        $zone . server("mspwh on;\nlocation /a { @without_effect mspwh_dedup zone=events; }")],
+    ['a spool beside "mspwh"', server("location /a { mspwh on; error_page 502 = \@s; }\n"
+        . "location \@s { mspwh_spool spool; }")],
+    ['a dedup zone', $zone . server('mspwh on;')],
+    ['the counters alone', "server { listen 127.0.0.1:%%PORT%%; location /a { mspwh_status; } }"],
+    ['types that there are', on('mspwh_accept ticket.created ticket.* ticket.note.* ticket.response.updated '
+        . 'ticket.attachment.deleted *;')],
+    ['a blank inside a secret file', on('mspwh_secret_file inside.key;')],
+    ['a secret file with a newline', on('mspwh_secret_file plain.key;')],
+    ['secrets with "$"', on('mspwh_secret pa$; mspwh_secret "p$ a"; mspwh_secret "$-$.$"; mspwh_secret $$;')],
+    ['secrets of UTF-8 and blanks', on("mspwh_secret \"gehe\xc3\xafm \xe2\x82\xac\"; mspwh_secret \" x \";")],
     ['monitor with a secret', server("mspwh monitor; location /a { }")],
     ['monitor with a secret in one location',
         "mspwh monitor;\nserver {\nlisten 127.0.0.1:%%PORT%%;\nlocation /a { $secret }\nlocation /b { }\n}"],
@@ -185,66 +183,5 @@ for (@clean) {
     my ($what, $http) = @$_;
     is_deeply([warnings_of($http)], [], "no warning: $what");
 }
-
-# At run time: what a map hides from nginx -t.
-
-$MspwhTest::Workers = 1;
-
-start_http(<<"CONF");
-map \$mspwh_event_type \$early { default rest; ~^ticket tickets; }
-map \$mspwh_event_type \$fresh { volatile; default rest; ~^ticket tickets; }
-map \$mspwh_event_type \$logged { default rest; ~^ticket tickets; }
-limit_req_zone \$mspwh_entity zone=entity:1m rate=1r/s;
-log_format late '\$mspwh_verdict \$logged';
-server {
-    listen 127.0.0.1:%%PORT%%;
-    access_log %%DIR%%/late.log late;
-    $secret
-    mspwh on;
-    add_header X-Verdict "\$mspwh_verdict" always;
-    add_header X-Logged \$logged always;
-    error_page 403 /denied;
-    error_page 405 = /denied;
-
-    location / { proxy_pass http://%%A%%; proxy_set_header X-To \$logged; }
-    location /health { return 200 ok; }
-    location /gone { return 404; }
-    location /moved { rewrite ^ http://localhost/ permanent; }
-    location /forbidden { deny all; }
-    location /method { if (\$request_method = POST) { return 405; } }
-    location = /denied { if (\$logged = tickets) { return 200; } root html; }
-    location /auth { auth_request /ask; proxy_pass http://%%A%%; }
-    location = /ask { internal; if (\$logged = tickets) { return 403; } return 204; }
-    location /limit { limit_req zone=entity; proxy_pass http://%%A%%; }
-    location /off { mspwh off; if (\$early = tickets) { return 403; } return 204; }
-    location /set { set \$to \$early; add_header X-To \$to always; proxy_pass http://%%A%%; }
-    location /fresh { set \$to \$fresh; proxy_pass http://%%A%%; proxy_set_header X-To \$fresh; }
-}
-CONF
-
-my $body = '{"eventType":"Ticket created","entityId":"1"}';
-my $good = sign('k', $body);
-
-sub early { grep { /mspwh: "\$mspwh_/ } split /\n/, error_log() }
-
-for ('/', '/health', '/gone', '/moved', '/forbidden', '/method', '/auth', '/limit', '/off') {
-    post($_, $body, 'X-Webhook-Signature' => $good);
-    post($_, $body);
-}
-send_bytes(my $c = connection(), "BROKEN\r\n\r\n");
-read_response($c);
-is_deeply([early()], [], 'no line for answers, error pages, subrequests and logs');
-
-my $r = post('/set', $body, 'X-Webhook-Signature' => $good);
-is($r->{header}{'x-to'}, 'rest', 'a map that set uses: its default');
-my @lines = log_matches(qr/mspwh: "\$mspwh_event_type" is used before the body is read/);
-is(scalar(@lines), 1, 'it is logged');
-like($lines[0] // '', qr/\[warn\].*"POST \/set /, 'as a warning, with the request');
-
-post('/set', $body, 'X-Webhook-Signature' => $good) for 1 .. 5;
-clear_records();
-post('/fresh', $body, 'X-Webhook-Signature' => $good);
-is((records())[0]{header}{'x-to'}, 'tickets', 'volatile, the map is right in proxy_pass');
-is(scalar(early()), 1, 'one line in a minute');
 
 done_testing();

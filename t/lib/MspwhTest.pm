@@ -19,7 +19,7 @@ use Time::HiRes qw(sleep time);
 use MspwhClient;
 
 our @EXPORT = (@MspwhClient::EXPORT, qw(
-    start start_http reload stop config_test write_file slurp dir port url expand
+    start start_http start_with reload stop config_test write_file slurp dir port url expand
     sign signed records clear_records error_log log_matches
     master_pid new_master alive workers run tls_files nginx lacks needs all_needs
     listen_http2 has_module installed VARS SECRET
@@ -201,6 +201,22 @@ sub start_http {
         sleep 0.05;
     }
     die "nginx did not start:\n" . slurp("$dir/stderr.log") . error_log();
+}
+
+# Starts nginx anew with these modules of others loaded beside this one; false, with a skipped test, where
+# one of them is missing.
+sub start_with {
+    my ($modules, $http) = @_;
+    if (my @missing = grep { !has_module($_) } @$modules) {
+        require Test::More;
+        SKIP: { Test::More::skip("nginx has no @missing", 1) }
+        return 0;
+    }
+    stop();
+    local $ENV{MSPWH_LOAD} = "@$modules";
+    local $ENV{MSPWH_HTTP};
+    clear_records();
+    return start_http($http);
 }
 
 sub master_pid { $master }
@@ -422,8 +438,8 @@ sub serve {
     sleep $1 if $uri =~ m{/wait/([\d.]+)};
     my $status = $uri =~ m{/status/(\d+)} ? $1 : 200;
     my $extra = $uri =~ m{/accel(/[^?]*)} ? "X-Accel-Redirect: $1\r\n" : '';
-    my $answer = "backend $name $uri\n";
-    syswrite $client, "HTTP/1.1 $status X\r\nContent-Length: " . length($answer)
+    my $answer = $uri =~ m{/ssi(/[^?]*)} ? qq(<!--# include virtual="$1" -->) : "backend $name $uri\n";
+    syswrite $client, "HTTP/1.1 $status X\r\nContent-Type: text/html\r\nContent-Length: " . length($answer)
         . "\r\n${extra}Connection: close\r\n\r\n$answer";
 }
 
