@@ -40,17 +40,29 @@ ngx_http_mspwh_get_ctx(ngx_http_request_t *r)
 ngx_http_mspwh_ctx_t *
 ngx_http_mspwh_find_ctx(ngx_http_request_t *r)
 {
-    ngx_http_mspwh_ctx_t  *ctx;
+    ngx_http_mspwh_ctx_t           *ctx;
+    ngx_http_mspwh_body_t           body;
+    ngx_http_mspwh_verification_t  *v;
 
     ctx = ngx_http_mspwh_get_ctx(r);
 
-    if (ctx != NULL || r == r->main
-        || ngx_http_mspwh_whose_body(r) == NGX_HTTP_MSPWH_BODY_OWN)
+    if (ctx == NULL && r != r->main
+        && ngx_http_mspwh_whose_body(r) != NGX_HTTP_MSPWH_BODY_OWN)
     {
+        ctx = ngx_http_mspwh_get_ctx(r->main);
+    }
+
+    v = ngx_http_mspwh_decided(ctx);
+
+    if (v == NULL || v->body.request_body == NULL) {
         return ctx;
     }
 
-    return ngx_http_mspwh_get_ctx(r->main);
+    /* a script can put another body in the place of the verified one */
+
+    ngx_http_mspwh_describe_body(ctx->request, &body);
+
+    return ngx_http_mspwh_same_body(&v->body, &body) ? ctx : NULL;
 }
 
 

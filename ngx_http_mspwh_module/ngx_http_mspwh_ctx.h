@@ -146,7 +146,8 @@ ngx_http_mspwh_ctx_t *ngx_http_mspwh_get_ctx(ngx_http_request_t *r);
 
 /*
  * Returns the context whose verdict a request shows: its own, or the main
- * request's unless a subrequest has a body of its own; or NULL.
+ * request's unless a subrequest has a body of its own; or NULL, too, if the
+ * body is no longer the one that the verdict is about.
  */
 ngx_http_mspwh_ctx_t *ngx_http_mspwh_find_ctx(ngx_http_request_t *r);
 

@@ -179,9 +179,14 @@ ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v)
         return ngx_http_mspwh_read_body(v);
     }
 
-    /* the filter has not seen this body, or not under these secrets */
+    /*
+     * The filter has not seen this body, or not under these secrets.  None at
+     * all is not the empty one of a signature.
+     */
 
-    if (r->main->reading_body || r->main->discard_body) {
+    if (r->main->reading_body || r->main->discard_body
+        || ngx_http_mspwh_whose_body(r) == NGX_HTTP_MSPWH_BODY_NONE)
+    {
         ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_GONE);
         return NGX_OK;
     }

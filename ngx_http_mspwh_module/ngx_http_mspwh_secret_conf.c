@@ -343,10 +343,19 @@ ngx_http_mspwh_secret_id(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
+    /* a word may be a secret, or the rest of one that lacks its quotes */
+
+    ngx_str_set(&shown, "(not shown)");
+
+    if (cmd->set == ngx_http_mspwh_secret_file) {
+        shown = value[cf->args->nelts - 1];
+    }
+
     if (ngx_strncmp(value[1].data, "id=", 3) == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no secret in \"%V\" directive, there must be one "
-                           "before \"id=name\"", &cmd->name);
+                           "invalid parameter \"%V\" in \"%V\" directive, "
+                           "\"id=name\" must be the second one",
+                           &shown, &cmd->name);
         return NGX_ERROR;
     }
 
@@ -370,14 +379,6 @@ ngx_http_mspwh_secret_id(ngx_conf_t *cf, ngx_command_t *cmd,
         && mspwh_event_is_id((char *) id->data, id->len))
     {
         return NGX_OK;
-    }
-
-    /* it may be the rest of a secret that lacks its quotes */
-
-    ngx_str_set(&shown, "(not shown)");
-
-    if (cmd->set == ngx_http_mspwh_secret_file) {
-        shown = value[2];
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

@@ -322,6 +322,10 @@ ngx_http_mspwh_is_early(ngx_http_request_t *r)
     ngx_http_mspwh_loc_conf_t   *mlcf;
     ngx_http_mspwh_main_conf_t  *mmcf;
 
+    if (ngx_http_mspwh_get_store(r) != NULL) {
+        return 0;
+    }
+
     mr = r->main;
 
     mlcf = ngx_http_get_module_loc_conf(mr, ngx_http_mspwh_module);
