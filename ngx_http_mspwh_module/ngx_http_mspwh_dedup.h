@@ -1,7 +1,7 @@
 
 /*
- * The memory of delivered events: an entry for each verified HMAC, which is
- * pending while a request has a claim to it, and delivered afterwards.
+ * The memory of delivered events: an entry for each key, which is pending
+ * while a request has a claim to it, and delivered afterwards.
  */
 
 
@@ -10,13 +10,8 @@
 
 
 #include "ngx_http_mspwh_module.h"
-
-
-/*
- * Half of the HMAC identifies an event (RFC 2104, section 5): an entry then
- * takes 64 bytes of the zone.
- */
-#define NGX_HTTP_MSPWH_DEDUP_KEY  (MSPWH_DIGEST_LENGTH / 2)
+#include "mspwh_digest.h"
+#include "mspwh_table.h"
 
 
 typedef struct ngx_http_mspwh_dedup_sh_s  ngx_http_mspwh_dedup_sh_t;
@@ -24,37 +19,59 @@ typedef struct ngx_http_mspwh_dedup_sh_s  ngx_http_mspwh_dedup_sh_t;
 
 /* a zone as one configuration has it: the entries outlast a reload */
 
-struct ngx_http_mspwh_dedup_s {
+typedef struct {
     ngx_str_t                   name;
     ngx_slab_pool_t            *shpool;
     ngx_http_mspwh_dedup_sh_t  *sh;
+    mspwh_sha256_t             *sha256;
 
     /* seconds */
     time_t                      ttl;
     time_t                      pending;
+} ngx_http_mspwh_dedup_zone_t;
+
+
+/* a "mspwh_dedup" directive */
+
+struct ngx_http_mspwh_dedup_s {
+
+    /* its "data" is a ngx_http_mspwh_dedup_zone_t, which may come later */
+    ngx_shm_zone_t             *zone;
+
+    ngx_http_complex_value_t    key;
+
+    u_char                     *file_name;
+    ngx_uint_t                  line;
 };
 
 
 typedef struct {
-    ngx_http_mspwh_dedup_t     *dedup;
-    u_char                      key[NGX_HTTP_MSPWH_DEDUP_KEY];
+    ngx_http_mspwh_dedup_zone_t  *zone;
+    u_char                        key[MSPWH_TABLE_KEY];
 
     /* tells it from later claims to the same entry */
-    ngx_uint_t                  number;
+    uint64_t                      number;
 } ngx_http_mspwh_claim_t;
 
 
 /*
- * The initialization of a zone whose "data" is a ngx_http_mspwh_dedup_t.
+ * The initialization of a zone whose "data" is a ngx_http_mspwh_dedup_zone_t.
  */
 ngx_int_t ngx_http_mspwh_dedup_init_zone(ngx_shm_zone_t *zone, void *data);
 
 /*
+ * Sets the zone and the key of a claim.  Returns NGX_OK; NGX_DECLINED if the
+ * value of "key=" is empty; or NGX_ERROR.
+ */
+ngx_int_t ngx_http_mspwh_dedup_key(ngx_http_request_t *r,
+    ngx_http_mspwh_dedup_t *dedup, ngx_http_mspwh_claim_t *claim);
+
+/*
  * Makes an entry pending, for the claim's zone and key.  Returns NGX_OK;
- * NGX_DONE where the event has been delivered; NGX_BUSY where another claim
- * is pending, with "*wait" set to the seconds that it lasts unless it is
- * renewed; or NGX_DECLINED where the zone is full of pending entries, which
- * is logged once a minute.
+ * NGX_DONE if the event has been delivered; NGX_BUSY if another claim is
+ * pending, with "*wait" set to the seconds that it lasts unless it is
+ * renewed; or NGX_DECLINED if the zone is full of pending entries, which is
+ * logged once a minute.
  */
 ngx_int_t ngx_http_mspwh_dedup_claim(ngx_http_mspwh_claim_t *claim,
     time_t *wait, ngx_log_t *log);

@@ -125,7 +125,7 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       NULL },
 
     { ngx_string("mspwh_dedup"),
-      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE12,
       ngx_http_mspwh_dedup,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,

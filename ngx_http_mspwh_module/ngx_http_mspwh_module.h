@@ -153,7 +153,7 @@ typedef struct {
     ngx_array_t               *sets;        /* of ngx_http_mspwh_set_t */
     ngx_http_mspwh_fields_t   *wanted;      /* both together, or NULL */
     ngx_array_t               *accept;      /* of ngx_str_t, the patterns */
-    ngx_shm_zone_t            *dedup;
+    ngx_http_mspwh_dedup_t    *dedup;
     size_t                     envelope_size;
 
     ngx_str_t                  header;
@@ -187,8 +187,8 @@ typedef struct {
     /* of ngx_array_t *: the secrets of each level */
     ngx_array_t                 keys;
 
-    /* of ngx_http_mspwh_dedup_use_t */
-    ngx_array_t                 dedup_uses;
+    /* of ngx_http_mspwh_dedup_t *: all "mspwh_dedup" directives but "off" */
+    ngx_array_t                 dedups;
 
     /* in shared memory */
     ngx_http_mspwh_counters_t  *counters;
