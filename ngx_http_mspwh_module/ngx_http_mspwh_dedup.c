@@ -52,6 +52,8 @@ ngx_http_mspwh_check_dedup(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
+    wait = 0;
+
     rc = ngx_http_mspwh_claim(r, mlcf->dedup, &wait);
 
     switch (rc) {
