@@ -11,7 +11,7 @@ static char *ngx_http_mspwh_dedup_time(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_mspwh_dedup_fetch(ngx_conf_t *cf,
     ngx_http_mspwh_dedup_zone_t *zone);
 static void ngx_http_mspwh_dedup_cleanup(void *data);
-static char *ngx_http_mspwh_dedup_use(ngx_conf_t *cf, ngx_command_t *cmd,
+static char *ngx_http_mspwh_dedup_arguments(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_mspwh_dedup_t *dedup);
 static char *ngx_http_mspwh_dedup_value(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *option, ngx_http_complex_value_t *key);
@@ -221,9 +221,9 @@ ngx_http_mspwh_dedup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mspwh_loc_conf_t *mlcf = conf;
 
-    ngx_str_t                    *value;
-    ngx_http_mspwh_dedup_t       *dedup, **used;
-    ngx_http_mspwh_main_conf_t   *mmcf;
+    ngx_str_t                   *value;
+    ngx_http_mspwh_dedup_t      *dedup, **used;
+    ngx_http_mspwh_main_conf_t  *mmcf;
 
     if (mlcf->dedup != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -244,7 +244,7 @@ ngx_http_mspwh_dedup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     dedup->file_name = cf->conf_file->file.name.data;
     dedup->line = cf->conf_file->line;
 
-    if (ngx_http_mspwh_dedup_use(cf, cmd, dedup) != NGX_CONF_OK) {
+    if (ngx_http_mspwh_dedup_arguments(cf, cmd, dedup) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -262,10 +262,8 @@ ngx_http_mspwh_dedup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* the parameters of "mspwh_dedup" */
-
 static char *
-ngx_http_mspwh_dedup_use(ngx_conf_t *cf, ngx_command_t *cmd,
+ngx_http_mspwh_dedup_arguments(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_mspwh_dedup_t *dedup)
 {
     ngx_str_t         *value, *key, name;
