@@ -35,6 +35,7 @@
 typedef struct ngx_http_mspwh_secrets_s  ngx_http_mspwh_secrets_t;
 typedef struct ngx_http_mspwh_fields_s  ngx_http_mspwh_fields_t;
 typedef struct ngx_http_mspwh_counters_s  ngx_http_mspwh_counters_t;
+typedef struct ngx_http_mspwh_dedup_s  ngx_http_mspwh_dedup_t;
 
 typedef struct ngx_http_mspwh_loc_conf_s  ngx_http_mspwh_loc_conf_t;
 
@@ -75,7 +76,7 @@ struct ngx_http_mspwh_loc_conf_s {
     ngx_array_t                *sets;       /* of ngx_http_mspwh_set_t */
     ngx_http_mspwh_fields_t    *wanted;     /* both together, or NULL */
     ngx_array_t                *accept;     /* of ngx_str_t, the patterns */
-    ngx_shm_zone_t             *dedup;
+    ngx_http_mspwh_dedup_t     *dedup;
     size_t                      envelope_size;
 
     ngx_str_t                   header;
@@ -116,8 +117,8 @@ typedef struct {
     /* of ngx_http_mspwh_secrets_t *: those of each level */
     ngx_array_t                 secrets;
 
-    /* of ngx_http_mspwh_dedup_use_t */
-    ngx_array_t                 dedup_uses;
+    /* of ngx_http_mspwh_dedup_t *: all "mspwh_dedup" directives but "off" */
+    ngx_array_t                 dedups;
 
     /* the precontent handler's place in nginx's phase engine */
     ngx_int_t                   check_phase;

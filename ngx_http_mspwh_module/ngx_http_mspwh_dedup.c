@@ -6,13 +6,14 @@
 
 
 #include "ngx_http_mspwh_dedup.h"
+#include "ngx_http_mspwh_dedup_key.h"
 #include "ngx_http_mspwh_response.h"
 
 
 /* milliseconds from one renewal of a claim to the next */
 
-#define ngx_http_mspwh_renewal(dedup)                                         \
-    ((ngx_msec_t) ngx_min((dedup)->pending, 3600) * 1000 / 2)
+#define ngx_http_mspwh_renewal(zone)                                          \
+    ((ngx_msec_t) ngx_min((zone)->pending, 3600) * 1000 / 2)
 
 
 /* what a request has claimed, in its pool's cleanups */
@@ -24,7 +25,7 @@ typedef struct {
 } ngx_http_mspwh_delivery_t;
 
 
-static ngx_int_t ngx_http_mspwh_claim(ngx_http_mspwh_ctx_t *ctx,
+static ngx_int_t ngx_http_mspwh_claim(ngx_http_request_t *r,
     ngx_http_mspwh_dedup_t *dedup, time_t *wait);
 static ngx_http_mspwh_delivery_t *ngx_http_mspwh_find_delivery(
     ngx_http_request_t *r, ngx_http_mspwh_claim_t *claim);
@@ -51,7 +52,9 @@ ngx_http_mspwh_claim_event(ngx_http_mspwh_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    rc = ngx_http_mspwh_claim(ctx, mlcf->dedup->data, &wait);
+    wait = 0;
+
+    rc = ngx_http_mspwh_claim(ctx->request, mlcf->dedup, &wait);
 
     switch (rc) {
 
@@ -74,23 +77,22 @@ ngx_http_mspwh_claim_event(ngx_http_mspwh_ctx_t *ctx,
 }
 
 
-/* as ngx_http_mspwh_dedup_claim(), and NGX_OK for what the request has */
+/* as ngx_http_mspwh_dedup_claim(); NGX_OK if the request has the claim */
 
 static ngx_int_t
-ngx_http_mspwh_claim(ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_dedup_t *dedup,
+ngx_http_mspwh_claim(ngx_http_request_t *r, ngx_http_mspwh_dedup_t *dedup,
     time_t *wait)
 {
     ngx_int_t                   rc;
-    ngx_http_request_t         *r;
     ngx_pool_cleanup_t         *cln;
     ngx_http_mspwh_claim_t      claim;
     ngx_http_mspwh_delivery_t  *delivery;
 
-    r = ctx->request;
+    rc = ngx_http_mspwh_dedup_key(r, dedup, &claim);
 
-    claim.dedup = dedup;
-    claim.number = 0;
-    ngx_memcpy(claim.key, ctx->verification->digest, NGX_HTTP_MSPWH_DEDUP_KEY);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     if (ngx_http_mspwh_find_delivery(r, &claim) != NULL) {
         return NGX_OK;
@@ -117,7 +119,7 @@ ngx_http_mspwh_claim(ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_dedup_t *dedup,
     delivery->renewal.log = ngx_cycle->log;
     delivery->renewal.cancelable = 1;
 
-    ngx_add_timer(&delivery->renewal, ngx_http_mspwh_renewal(dedup));
+    ngx_add_timer(&delivery->renewal, ngx_http_mspwh_renewal(claim.zone));
 
     cln->handler = ngx_http_mspwh_delivery_cleanup;
 
@@ -140,9 +142,8 @@ ngx_http_mspwh_find_delivery(ngx_http_request_t *r,
 
         delivery = cln->data;
 
-        if (delivery->claim.dedup->sh == claim->dedup->sh
-            && ngx_memcmp(delivery->claim.key, claim->key,
-                          NGX_HTTP_MSPWH_DEDUP_KEY)
+        if (delivery->claim.zone == claim->zone
+            && ngx_memcmp(delivery->claim.key, claim->key, MSPWH_TABLE_KEY)
                == 0)
         {
             return delivery;
@@ -164,7 +165,7 @@ ngx_http_mspwh_renew(ngx_event_t *ev)
 
     ngx_http_mspwh_dedup_renew(&delivery->claim);
 
-    ngx_add_timer(ev, ngx_http_mspwh_renewal(delivery->claim.dedup));
+    ngx_add_timer(ev, ngx_http_mspwh_renewal(delivery->claim.zone));
 }
 
 

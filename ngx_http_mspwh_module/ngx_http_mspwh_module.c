@@ -7,7 +7,7 @@
 
 #include "ngx_http_mspwh_accept.h"
 #include "ngx_http_mspwh_counters.h"
-#include "ngx_http_mspwh_dedup.h"
+#include "ngx_http_mspwh_dedup_conf.h"
 #include "ngx_http_mspwh_request.h"
 #include "ngx_http_mspwh_secret_conf.h"
 #include "ngx_http_mspwh_set.h"
@@ -140,7 +140,7 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       NULL },
 
     { ngx_string("mspwh_dedup"),
-      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE12,
       ngx_http_mspwh_dedup,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -224,7 +224,9 @@ ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&conf->levels, cf->pool, 4,
                           sizeof(ngx_http_mspwh_loc_conf_t *))
            != NGX_OK
-        || ngx_http_mspwh_create_dedup(cf, conf) != NGX_OK)
+        || ngx_array_init(&conf->dedups, cf->pool, 4,
+                          sizeof(ngx_http_mspwh_dedup_t *))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -362,7 +364,7 @@ ngx_http_mspwh_init(ngx_conf_t *cf)
     ngx_http_mspwh_tell_warnings(cf);
 
     if (ngx_http_mspwh_init_doors(cf) != NGX_OK
-        || ngx_http_mspwh_init_dedup(cf) != NGX_OK)
+        || ngx_http_mspwh_check_dedup_zones(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }
