@@ -55,9 +55,9 @@ for (@bad) {
     like($text, qr/\[emerg\].*\Q$_\E.*test\.conf:\d+/, "names $_: $lines") for @patterns;
 }
 my $on = 'mspwh on; mspwh_secret x;';
-for ($zone, "server { $on mspwh_dedup zone=events; } $zone", "$on mspwh_dedup off;",
+for ($zone, "server { $on mspwh_dedup zone=events; } $zone", "$on mspwh_dedup off; server { }",
     "$zone $on mspwh_dedup zone=events; server { mspwh_dedup off; }",
-    "$zone $on mspwh_dedup key=\$mspwh_entity_id zone=events;",
+    "$zone $on mspwh_dedup key=\$mspwh_entity_id zone=events; server { }",
     'mspwh_dedup_zone pending=1s ttl=30d zone=events:32k;')
 {
     my ($rc, $text) = config_test($_);

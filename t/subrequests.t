@@ -120,9 +120,10 @@ CONF
 my $large = event('ticket.created', 60_000_000);
 for my $wait (0.001, 0.005, 0.02) {
     leads_to("60 MB, the mirror fails after $wait s, too", 200, [$large, $large],
-        path => "/both?wait=$wait", body => $large);
+        path => "/both?wait=$wait", body => $large, timeout => 60);
 }
-leads_to('60 MB, the mirror goes to the spool', 200, [$large], path => '/spool?wait=0.005', body => $large);
+leads_to('60 MB, the mirror goes to the spool', 200, [$large], path => "/spool?wait=0.005", body => $large,
+    timeout => 60);
 
 # --- a verdict that changes ------------------------------------------------------------
 
