@@ -144,9 +144,9 @@ ngx_http_mspwh_accept_event(ngx_http_mspwh_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    ctx->answer = NGX_HTTP_NO_CONTENT;
-
-    return ctx->answer;
+    return (ngx_http_mspwh_set_answer(ctx, NGX_HTTP_NO_CONTENT, ctx->verdict)
+            == NGX_OK)
+           ? NGX_HTTP_NO_CONTENT : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 

@@ -311,10 +311,7 @@ ngx_http_mspwh_header_filter(ngx_http_request_t *r)
             }
 
             ngx_http_mspwh_settle(r);
-
-            if (ngx_http_mspwh_show_verdict(ctx) != NGX_OK) {
-                return NGX_ERROR;
-            }
+            ngx_http_mspwh_show_verdict(ctx);
         }
     }
 

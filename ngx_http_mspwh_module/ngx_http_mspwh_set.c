@@ -124,8 +124,10 @@ ngx_http_mspwh_set_index(ngx_conf_t *cf, ngx_str_t *name)
     ngx_int_t             index;
     ngx_http_variable_t  *var;
 
-    if (ngx_http_mspwh_find_variable(cf, name) != NULL) {
-        return ngx_http_get_variable_index(cf, name);
+    var = ngx_http_mspwh_find_variable(cf, name);
+
+    if (var != NULL) {
+        return (ngx_int_t) var->data;
     }
 
     var = ngx_http_add_variable(cf, name, NGX_HTTP_VAR_NOCACHEABLE);
