@@ -41,8 +41,8 @@ TESTS        ?= $(wildcard t/*.t)
 
 MODULE   = build/ngx_http_mspwh_module.so
 SRC      = ngx_http_mspwh_module
-SOURCES  = $(wildcard $(SRC)/*.c)
-HEADERS  = $(wildcard $(SRC)/*.h)
+SOURCES  = $(wildcard $(SRC)/*.c $(SRC)/core/*.c)
+HEADERS  = $(wildcard $(SRC)/*.h $(SRC)/core/*.h)
 HELPERS  = $(wildcard t/unit/*.c t/fuzz/*.c t/timing/*.c t/lib/faults/*.c bench/*.c \
              tools/sanitize/*.c)
 TREE     = build/nginx
@@ -176,7 +176,7 @@ lint:
 	tools/install-deps lint
 	$(MAKE) check-sources
 
-check-sources: $(CONFIGURED)
+check-sources: $(MODULE)
 	gcc $(WARNINGS) -fsyntax-only -I$(SRC) $(NGINX_INCS) $(SOURCES) $(HELPERS)
 	clang $(WARNINGS) -fsyntax-only -I$(SRC) $(NGINX_INCS) $(SOURCES) $(HELPERS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
@@ -191,8 +191,9 @@ check-sources: $(CONFIGURED)
 	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools \
 	    tools/deb tools/dist tools/copy-sources t/package/run t/package/inside \
 	    t/dist/run debian/tests/webhook
-	for f in bin/mspwh-redeliver bench/run t/fuzz/seeds tools/sizes tools/status-page \
+	for f in bin/mspwh-redeliver bench/run t/fuzz/seeds tools/arrows tools/sizes tools/status-page \
 	    t/soak/run t/soak/server t/*.t; do perl -It/lib -Ibench/lib -c $$f || exit 1; done
+	tools/arrows build/nginx/objs/addon/ngx_http_mspwh_module
 	tools/status-page --check
 	tools/sizes
 

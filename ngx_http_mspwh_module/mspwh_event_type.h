@@ -95,6 +95,12 @@ int mspwh_event_type_matches(const char *pattern, size_t length,
     const char *type);
 
 /*
+ * Returns NULL if a pattern matches one of the eleven types, or else the type,
+ * or the pattern for a group of them, that is spelt most like it.
+ */
+const char *mspwh_event_type_nearest(const char *pattern, size_t length);
+
+/*
  * Writes a text with every byte but the unreserved ones of RFC 3986,
  * section 2.3, percent-encoded, and returns the end of it.  "dst" has room
  * for three times the length.

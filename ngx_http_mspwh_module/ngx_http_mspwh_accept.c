@@ -1,11 +1,13 @@
 
-#include "ngx_http_mspwh_module.h"
+#include "ngx_http_mspwh_accept.h"
 
 
 static char *ngx_http_mspwh_check_pattern(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_array_t *accept, ngx_str_t *pattern);
-static ngx_uint_t ngx_http_mspwh_is_accepted(ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_loc_conf_t *mlcf);
+static void ngx_http_mspwh_warn_pattern(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *pattern);
+static ngx_uint_t ngx_http_mspwh_is_accepted(ngx_array_t *accept,
+    const char *type);
 
 
 char *
@@ -21,7 +23,9 @@ ngx_http_mspwh_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (mlcf->accept == NGX_CONF_UNSET_PTR) {
         mlcf->accept = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
-        if (mlcf->accept == NULL) {
+        if (mlcf->accept == NULL
+            || ngx_http_mspwh_add_level(cf, mlcf) != NGX_OK)
+        {
             return NGX_CONF_ERROR;
         }
     }
@@ -38,6 +42,8 @@ ngx_http_mspwh_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         *pattern = value[i];
+
+        ngx_http_mspwh_warn_pattern(cf, cmd, pattern);
     }
 
     return NGX_CONF_OK;
@@ -89,57 +95,76 @@ ngx_http_mspwh_check_pattern(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
+/* a typing mistake would drop events without a word */
+
+static void
+ngx_http_mspwh_warn_pattern(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *pattern)
+{
+    const char  *nearest;
+
+    nearest = mspwh_event_type_nearest((char *) pattern->data, pattern->len);
+
+    if (nearest != NULL) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V\" in \"%V\" directive fits no event type "
+                           "that is known, did you mean \"%s\"?",
+                           pattern, &cmd->name, nearest);
+    }
+}
+
+
 ngx_int_t
-ngx_http_mspwh_check_accept(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+ngx_http_mspwh_accept_event(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
-    ngx_uint_t  monitor, accepted;
+    ngx_http_request_t             *r;
+    ngx_http_mspwh_verification_t  *v;
+
+    r = ctx->request;
+    v = ctx->verification;
 
     /* auth_request would take the 204 of its subrequest for a yes */
 
-    if (r != r->main && !r->background) {
+    if ((r != r->main && !r->background)
+        || ngx_http_mspwh_is_accepted(mlcf->accept, v->event.type))
+    {
         return NGX_DECLINED;
     }
 
-    accepted = ngx_http_mspwh_is_accepted(ctx, mlcf);
-
-    if (ctx->request == r) {
-        ctx->verdict = accepted ? NGX_HTTP_MSPWH_VERIFIED
-                                : NGX_HTTP_MSPWH_NOT_ACCEPTED;
-    }
-
-    if (accepted) {
-        return NGX_DECLINED;
-    }
-
-    monitor = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR);
+    ngx_http_mspwh_set_verdict(ctx, NGX_HTTP_MSPWH_NOT_ACCEPTED);
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "mspwh: %V: %s, body %O bytes%s",
-                  &ngx_http_mspwh_verdicts[NGX_HTTP_MSPWH_NOT_ACCEPTED],
-                  ctx->event.type, ctx->size,
-                  monitor ? NGX_HTTP_MSPWH_LET_THROUGH : "");
+                  &ngx_http_mspwh_verdicts[ctx->verdict],
+                  v->event.type, v->size,
+                  ctx->monitor ? NGX_HTTP_MSPWH_LET_THROUGH : "");
 
-    return monitor ? NGX_DECLINED : NGX_HTTP_NO_CONTENT;
+    if (ctx->monitor) {
+        return NGX_DECLINED;
+    }
+
+    ctx->answer = NGX_HTTP_NO_CONTENT;
+
+    return ctx->answer;
 }
 
 
 static ngx_uint_t
-ngx_http_mspwh_is_accepted(ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_loc_conf_t *mlcf)
+ngx_http_mspwh_is_accepted(ngx_array_t *accept, const char *type)
 {
     ngx_str_t   *pattern;
     ngx_uint_t   i;
 
-    if (mlcf->accept == NULL) {
+    if (accept == NULL) {
         return 1;
     }
 
-    pattern = mlcf->accept->elts;
+    pattern = accept->elts;
 
-    for (i = 0; i < mlcf->accept->nelts; i++) {
+    for (i = 0; i < accept->nelts; i++) {
         if (mspwh_event_type_matches((char *) pattern[i].data, pattern[i].len,
-                                     ctx->event.type))
+                                     type))
         {
             return 1;
         }

@@ -4,17 +4,90 @@
  */
 
 
-#include "ngx_http_mspwh_module.h"
+#include "ngx_http_mspwh_conf.h"
+
+
+static ngx_uint_t ngx_http_mspwh_is_dropped(ngx_str_t *name,
+    ngx_http_core_srv_conf_t *cscf);
 
 
 char *
 ngx_http_mspwh_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    char  *rv;
+    ngx_http_mspwh_loc_conf_t *mlcf = conf;
+
+    char                        *rv;
+    ngx_http_mspwh_place_t      *place;
+    ngx_http_mspwh_source_t     *source;
+    ngx_http_mspwh_main_conf_t  *mmcf;
 
     rv = ngx_http_mspwh_enum_slot(cf, cmd, conf);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
 
-    return (rv == NGX_CONF_OK) ? ngx_http_mspwh_add_source(cf, conf) : rv;
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+
+    place = ngx_http_mspwh_place(cf);
+    source = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_source_t));
+
+    if (place == NULL || source == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    source->place = *place;
+    source->next = mmcf->sources;
+
+    mmcf->sources = source;
+    mlcf->source = source;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_http_mspwh_place_t *
+ngx_http_mspwh_place(ngx_conf_t *cf)
+{
+    ngx_str_t               *value;
+    ngx_http_mspwh_place_t  *place;
+
+    place = ngx_palloc(cf->pool, sizeof(ngx_http_mspwh_place_t));
+    if (place == NULL) {
+        return NULL;
+    }
+
+    value = cf->args->elts;
+
+    place->name = value[0];
+    place->file_name = cf->conf_file->file.name.data;
+    place->line = cf->conf_file->line;
+
+    return place;
+}
+
+
+ngx_int_t
+ngx_http_mspwh_add_level(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_http_mspwh_loc_conf_t   **level;
+    ngx_http_mspwh_main_conf_t   *mmcf;
+
+    if (mlcf->first != NULL) {
+        return NGX_OK;
+    }
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+
+    mlcf->first = ngx_http_mspwh_place(cf);
+    level = ngx_array_push(&mmcf->levels);
+
+    if (mlcf->first == NULL || level == NULL) {
+        return NGX_ERROR;
+    }
+
+    *level = mlcf;
+
+    return NGX_OK;
 }
 
 
@@ -43,6 +116,15 @@ ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (found != NULL) {
         *np = found->value;
+
+        /* "mspwh" itself is what the other directives need */
+
+        if (cmd->offset != offsetof(ngx_http_mspwh_loc_conf_t, enable)
+            && ngx_http_mspwh_add_level(cf, conf) != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+
         return NGX_CONF_OK;
     }
 
@@ -115,8 +197,71 @@ ngx_http_mspwh_signature_header(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     mlcf->header = value[1];
+    mlcf->header_place = ngx_http_mspwh_place(cf);
+
+    if (mlcf->header_place == NULL
+        || ngx_http_mspwh_add_level(cf, mlcf) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_mspwh_check_header_name(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_http_core_srv_conf_t  *cscf;
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    if (!ngx_http_mspwh_is_dropped(&mlcf->header, cscf)) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "nginx drops a header named \"%V\", the one of "
+                  "\"mspwh_signature_header\", unless %s in %s:%ui",
+                  &mlcf->header,
+                  (ngx_strlchr(mlcf->header.data,
+                               mlcf->header.data + mlcf->header.len, '_')
+                   != NULL)
+                  ? "\"underscores_in_headers\" is \"on\" or "
+                    "\"ignore_invalid_headers\" is \"off\""
+                  : "\"ignore_invalid_headers\" is \"off\"",
+                  mlcf->header_place->file_name, mlcf->header_place->line);
+
+    return NGX_CONF_ERROR;
+}
+
+
+/* as in ngx_http_parse_header_line() */
+
+static ngx_uint_t
+ngx_http_mspwh_is_dropped(ngx_str_t *name, ngx_http_core_srv_conf_t *cscf)
+{
+    size_t  i;
+    u_char  ch;
+
+    if (!cscf->ignore_invalid_headers) {
+        return 0;
+    }
+
+    for (i = 0; i < name->len; i++) {
+        ch = ngx_tolower(name->data[i]);
+
+        if ((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '-'
+            || (ch == '_' && cscf->underscores_in_headers))
+        {
+            continue;
+        }
+
+        return 1;
+    }
+
+    return 0;
 }
 
 
@@ -146,5 +291,6 @@ ngx_http_mspwh_envelope_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     mlcf->envelope_size = (size_t) size;
 
-    return NGX_CONF_OK;
+    return (ngx_http_mspwh_add_level(cf, mlcf) == NGX_OK) ? NGX_CONF_OK
+                                                          : NGX_CONF_ERROR;
 }

@@ -7,13 +7,11 @@ static void ngx_http_mspwh_name_keys(ngx_http_mspwh_main_conf_t *mmcf);
 static ngx_uint_t ngx_http_mspwh_key_slot(ngx_http_mspwh_counters_t *counters,
     ngx_str_t *id);
 
-static ngx_int_t ngx_http_mspwh_count(ngx_http_request_t *r);
 static void ngx_http_mspwh_count_cause(ngx_http_mspwh_counters_t *counters,
     ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx);
-static void ngx_http_mspwh_count_key(ngx_http_mspwh_counters_t *counters,
-    ngx_http_mspwh_ctx_t *ctx);
+static void ngx_http_mspwh_count_key(ngx_http_mspwh_key_counters_t *counter);
 static void ngx_http_mspwh_count_event(ngx_http_mspwh_counters_t *counters,
-    ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx);
+    ngx_http_request_t *r, ngx_http_mspwh_verification_t *v);
 static ngx_uint_t ngx_http_mspwh_type(mspwh_event_t *event);
 static ngx_uint_t ngx_http_mspwh_class(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_mspwh_final_status(ngx_http_request_t *r);
@@ -33,32 +31,11 @@ const char  *ngx_http_mspwh_causes[] = {
 
 
 ngx_int_t
-ngx_http_mspwh_count_keys(ngx_conf_t *cf, ngx_array_t *keys)
-{
-    ngx_array_t                 **elt;
-    ngx_http_mspwh_main_conf_t   *mmcf;
-
-    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
-
-    elt = ngx_array_push(&mmcf->keys);
-    if (elt == NULL) {
-        return NGX_ERROR;
-    }
-
-    *elt = keys;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
 ngx_http_mspwh_init_counters(ngx_conf_t *cf)
 {
     size_t                       size;
     ngx_str_t                    name;
     ngx_shm_zone_t              *zone;
-    ngx_http_handler_pt         *h;
-    ngx_http_core_main_conf_t   *cmcf;
     ngx_http_mspwh_main_conf_t  *mmcf;
 
     mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
@@ -84,15 +61,6 @@ ngx_http_mspwh_init_counters(ngx_conf_t *cf)
 
     zone->init = ngx_http_mspwh_init_zone;
     zone->data = mmcf;
-
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_mspwh_count;
 
     return NGX_OK;
 }
@@ -145,18 +113,19 @@ ngx_http_mspwh_init_zone(ngx_shm_zone_t *zone, void *data)
 static void
 ngx_http_mspwh_name_keys(ngx_http_mspwh_main_conf_t *mmcf)
 {
-    ngx_uint_t              i, k;
-    ngx_array_t           **keys;
-    ngx_http_mspwh_key_t   *key;
+    ngx_uint_t                  i, k;
+    ngx_http_mspwh_secret_t    *secret;
+    ngx_http_mspwh_secrets_t  **secrets;
 
-    keys = mmcf->keys.elts;
+    secrets = mmcf->secrets.elts;
 
-    for (i = 0; i < mmcf->keys.nelts; i++) {
-        key = keys[i]->elts;
+    for (i = 0; i < mmcf->secrets.nelts; i++) {
+        for (k = 0; k < secrets[i]->nelts; k++) {
+            secret = &secrets[i]->elts[k];
 
-        for (k = 0; k < keys[i]->nelts; k++) {
-            key[k].slot = ngx_http_mspwh_key_slot(mmcf->counters, &key[k].id);
-            mmcf->configured[key[k].slot] = 1;
+            secret->slot = ngx_http_mspwh_key_slot(mmcf->counters,
+                                                   &secret->id);
+            mmcf->configured[secret->slot] = 1;
         }
     }
 }
@@ -226,53 +195,36 @@ ngx_http_mspwh_key_name(ngx_http_mspwh_main_conf_t *mmcf, ngx_uint_t *slot,
 }
 
 
-/* the log phase: once for each request, with its last verdict */
-
-static ngx_int_t
-ngx_http_mspwh_count(ngx_http_request_t *r)
+void
+ngx_http_mspwh_count(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 {
-    ngx_http_mspwh_ctx_t        *ctx;
-    ngx_http_mspwh_loc_conf_t   *mlcf;
-    ngx_http_mspwh_counters_t   *counters;
-    ngx_http_mspwh_main_conf_t  *mmcf;
-
-    if (r != r->main) {
-        return NGX_OK;
-    }
-
-    ctx = ngx_http_mspwh_get_ctx(r);
-
-    if (ctx == NULL) {
-        mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
-
-        if (!ngx_http_mspwh_is_checked(mlcf)) {
-            return NGX_OK;
-        }
-    }
+    ngx_http_mspwh_counters_t      *counters;
+    ngx_http_mspwh_main_conf_t     *mmcf;
+    ngx_http_mspwh_verification_t  *v;
 
     mmcf = ngx_http_get_module_main_conf(r, ngx_http_mspwh_module);
     counters = mmcf->counters;
 
     if (ctx == NULL || ctx->verdict == NGX_HTTP_MSPWH_NONE) {
         ngx_http_mspwh_count_cause(counters, r, ctx);
-        return NGX_OK;
+        return;
     }
+
+    v = ctx->verification;
 
     ngx_http_mspwh_add(counters->verdicts[ctx->verdict], 1);
 
-    if (ctx->reason != NGX_HTTP_MSPWH_NO_REASON) {
-        ngx_http_mspwh_add(counters->rejections[ctx->reason], 1);
+    if (v->reason != NGX_HTTP_MSPWH_NO_REASON) {
+        ngx_http_mspwh_add(counters->rejections[v->reason], 1);
     }
 
-    if (ctx->key_id.len != 0) {
-        ngx_http_mspwh_count_key(counters, ctx);
+    if (v->secret != NULL) {
+        ngx_http_mspwh_count_key(&counters->keys[v->secret->slot]);
     }
 
     if (ctx->verdict == NGX_HTTP_MSPWH_VERIFIED) {
-        ngx_http_mspwh_count_event(counters, r, ctx);
+        ngx_http_mspwh_count_event(counters, r, v);
     }
-
-    return NGX_OK;
 }
 
 
@@ -315,59 +267,41 @@ ngx_http_mspwh_count_cause(ngx_http_mspwh_counters_t *counters,
 
 
 static void
-ngx_http_mspwh_count_key(ngx_http_mspwh_counters_t *counters,
-    ngx_http_mspwh_ctx_t *ctx)
+ngx_http_mspwh_count_key(ngx_http_mspwh_key_counters_t *counter)
 {
-    ngx_uint_t                      i;
-    ngx_http_mspwh_key_t           *key;
-    ngx_http_mspwh_key_counters_t  *counter;
-
-    key = ctx->keys->elts;
-
-    for (i = 0; i < ctx->keys->nelts; i++) {
-
-        /* the same text, not an equal one */
-
-        if (key[i].id.data == ctx->key_id.data) {
-            counter = &counters->keys[key[i].slot];
-
-            ngx_http_mspwh_add(counter->matches, 1);
-            counter->last = (ngx_atomic_uint_t) ngx_time();
-
-            return;
-        }
-    }
+    ngx_http_mspwh_add(counter->matches, 1);
+    counter->last = (ngx_atomic_uint_t) ngx_time();
 }
 
 
 static void
 ngx_http_mspwh_count_event(ngx_http_mspwh_counters_t *counters,
-    ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
+    ngx_http_request_t *r, ngx_http_mspwh_verification_t *v)
 {
     ngx_uint_t                       i;
     ngx_http_mspwh_type_counters_t  *type;
 
-    type = &counters->types[ngx_http_mspwh_type(&ctx->event)];
+    type = &counters->types[ngx_http_mspwh_type(&v->event)];
 
     ngx_http_mspwh_add(type->events, 1);
     ngx_http_mspwh_add(type->upstream[ngx_http_mspwh_class(r)], 1);
     type->last = (ngx_atomic_uint_t) ngx_time();
 
     for (i = 0; i < NGX_HTTP_MSPWH_SIZES - 1; i++) {
-        if (ctx->size <= (off_t) ngx_http_mspwh_sizes[i]) {
+        if (v->size <= (off_t) ngx_http_mspwh_sizes[i]) {
             break;
         }
     }
 
     ngx_http_mspwh_add(counters->sizes[i], 1);
-    ngx_http_mspwh_add(counters->bytes, ctx->size);
+    ngx_http_mspwh_add(counters->bytes, v->size);
 
-    if (ctx->event.anomalies == 0) {
+    if (v->event.anomalies == 0) {
         return;
     }
 
     for (i = 0; i < MSPWH_ANOMALIES; i++) {
-        if (ctx->event.anomalies & (1u << i)) {
+        if (v->event.anomalies & (1u << i)) {
             ngx_http_mspwh_add(counters->anomalies[i], 1);
         }
     }

@@ -9,7 +9,7 @@
 #define _NGX_HTTP_MSPWH_COUNTERS_H_INCLUDED_
 
 
-#include "ngx_http_mspwh_module.h"
+#include "ngx_http_mspwh_ctx.h"
 
 
 /* the known event types, and one for all others */
@@ -105,14 +105,15 @@ struct ngx_http_mspwh_counters_s {
     (void) ngx_atomic_fetch_add(&(counter), (ngx_atomic_int_t) (n))
 
 /*
- * Has a level's secrets counted by their ids.
- */
-ngx_int_t ngx_http_mspwh_count_keys(ngx_conf_t *cf, ngx_array_t *keys);
-
-/*
- * Makes the zone and the log handler, where a location needs them.
+ * Makes the zone, if a location needs it.
  */
 ngx_int_t ngx_http_mspwh_init_counters(ngx_conf_t *cf);
+
+/*
+ * Counts a request that has ended, with its last verdict; the context may be
+ * NULL.
+ */
+void ngx_http_mspwh_count(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx);
 
 /*
  * The upper bounds of the body sizes, and the names of classes and causes.

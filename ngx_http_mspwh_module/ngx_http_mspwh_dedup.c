@@ -6,12 +6,14 @@
 
 
 #include "ngx_http_mspwh_dedup.h"
+#include "ngx_http_mspwh_dedup_key.h"
+#include "ngx_http_mspwh_response.h"
 
 
 /* milliseconds from one renewal of a claim to the next */
 
-#define ngx_http_mspwh_renewal(dedup)                                         \
-    ((ngx_msec_t) ngx_min((dedup)->pending, 3600) * 1000 / 2)
+#define ngx_http_mspwh_renewal(zone)                                          \
+    ((ngx_msec_t) ngx_min((zone)->pending, 3600) * 1000 / 2)
 
 
 /* what a request has claimed, in its pool's cleanups */
@@ -24,21 +26,19 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_mspwh_claim(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_dedup_t *dedup, time_t *wait);
+    ngx_http_mspwh_dedup_t *dedup, time_t *wait);
 static ngx_http_mspwh_delivery_t *ngx_http_mspwh_find_delivery(
     ngx_http_request_t *r, ngx_http_mspwh_claim_t *claim);
 static void ngx_http_mspwh_renew(ngx_event_t *ev);
 static void ngx_http_mspwh_settle_delivery(ngx_http_mspwh_delivery_t *delivery,
     ngx_uint_t delivered);
 static void ngx_http_mspwh_delivery_cleanup(void *data);
-static ngx_int_t ngx_http_mspwh_repeat(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf, time_t wait);
-static ngx_int_t ngx_http_mspwh_retry_after(ngx_http_request_t *r,
-    time_t seconds);
+static ngx_int_t ngx_http_mspwh_answer_repeat(ngx_http_mspwh_ctx_t *ctx,
+    time_t wait);
 
 
 ngx_int_t
-ngx_http_mspwh_check_dedup(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+ngx_http_mspwh_claim_event(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
     time_t     wait;
@@ -46,22 +46,24 @@ ngx_http_mspwh_check_dedup(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
 
     /* a subrequest has no answer of its own to deliver an event by */
 
-    if (mlcf->dedup == NULL || r != r->main
+    if (mlcf->dedup == NULL || ctx->request != ctx->request->main
         || ctx->verdict != NGX_HTTP_MSPWH_VERIFIED)
     {
         return NGX_DECLINED;
     }
 
-    rc = ngx_http_mspwh_claim(r, ctx, mlcf->dedup->data, &wait);
+    wait = 0;
+
+    rc = ngx_http_mspwh_claim(ctx->request, mlcf->dedup, &wait);
 
     switch (rc) {
 
     case NGX_DONE:
-        ctx->verdict = NGX_HTTP_MSPWH_DUPLICATE;
+        ngx_http_mspwh_set_verdict(ctx, NGX_HTTP_MSPWH_DUPLICATE);
         break;
 
     case NGX_BUSY:
-        ctx->verdict = NGX_HTTP_MSPWH_IN_FLIGHT;
+        ngx_http_mspwh_set_verdict(ctx, NGX_HTTP_MSPWH_IN_FLIGHT);
         break;
 
     case NGX_ERROR:
@@ -71,24 +73,26 @@ ngx_http_mspwh_check_dedup(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    return ngx_http_mspwh_repeat(r, ctx, mlcf, wait);
+    return ngx_http_mspwh_answer_repeat(ctx, wait);
 }
 
 
-/* as ngx_http_mspwh_dedup_claim(), and NGX_OK for what the request has */
+/* as ngx_http_mspwh_dedup_claim(); NGX_OK if the request has the claim */
 
 static ngx_int_t
-ngx_http_mspwh_claim(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_dedup_t *dedup, time_t *wait)
+ngx_http_mspwh_claim(ngx_http_request_t *r, ngx_http_mspwh_dedup_t *dedup,
+    time_t *wait)
 {
     ngx_int_t                   rc;
     ngx_pool_cleanup_t         *cln;
     ngx_http_mspwh_claim_t      claim;
     ngx_http_mspwh_delivery_t  *delivery;
 
-    claim.dedup = dedup;
-    claim.number = 0;
-    ngx_memcpy(claim.key, ctx->digest, NGX_HTTP_MSPWH_DEDUP_KEY);
+    rc = ngx_http_mspwh_dedup_key(r, dedup, &claim);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     if (ngx_http_mspwh_find_delivery(r, &claim) != NULL) {
         return NGX_OK;
@@ -115,7 +119,7 @@ ngx_http_mspwh_claim(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     delivery->renewal.log = ngx_cycle->log;
     delivery->renewal.cancelable = 1;
 
-    ngx_add_timer(&delivery->renewal, ngx_http_mspwh_renewal(dedup));
+    ngx_add_timer(&delivery->renewal, ngx_http_mspwh_renewal(claim.zone));
 
     cln->handler = ngx_http_mspwh_delivery_cleanup;
 
@@ -138,9 +142,8 @@ ngx_http_mspwh_find_delivery(ngx_http_request_t *r,
 
         delivery = cln->data;
 
-        if (delivery->claim.dedup->sh == claim->dedup->sh
-            && ngx_memcmp(delivery->claim.key, claim->key,
-                          NGX_HTTP_MSPWH_DEDUP_KEY)
+        if (delivery->claim.zone == claim->zone
+            && ngx_memcmp(delivery->claim.key, claim->key, MSPWH_TABLE_KEY)
                == 0)
         {
             return delivery;
@@ -162,7 +165,7 @@ ngx_http_mspwh_renew(ngx_event_t *ev)
 
     ngx_http_mspwh_dedup_renew(&delivery->claim);
 
-    ngx_add_timer(ev, ngx_http_mspwh_renewal(delivery->claim.dedup));
+    ngx_add_timer(ev, ngx_http_mspwh_renewal(delivery->claim.zone));
 }
 
 
@@ -218,55 +221,35 @@ ngx_http_mspwh_delivery_cleanup(void *data)
 
 
 static ngx_int_t
-ngx_http_mspwh_repeat(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_loc_conf_t *mlcf, time_t wait)
+ngx_http_mspwh_answer_repeat(ngx_http_mspwh_ctx_t *ctx, time_t wait)
 {
-    ngx_uint_t  level, monitor;
+    ngx_uint_t           level, in_flight;
+    ngx_http_request_t  *r;
 
-    monitor = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR);
-    level = (ctx->verdict == NGX_HTTP_MSPWH_IN_FLIGHT) ? NGX_LOG_WARN
-                                                       : NGX_LOG_INFO;
+    r = ctx->request;
+    in_flight = (ctx->verdict == NGX_HTTP_MSPWH_IN_FLIGHT);
+
+    level = in_flight ? NGX_LOG_WARN : NGX_LOG_INFO;
 
     ngx_log_error(level, r->connection->log, 0,
                   "mspwh: %V: %s, body %O bytes%s",
                   &ngx_http_mspwh_verdicts[ctx->verdict],
-                  (ctx->verdict == NGX_HTTP_MSPWH_IN_FLIGHT)
-                  ? "the same event is still being delivered"
-                  : "the event has been delivered before",
-                  ctx->size, monitor ? NGX_HTTP_MSPWH_LET_THROUGH : "");
+                  in_flight ? "the same event is still being delivered"
+                            : "the event has been delivered before",
+                  ctx->verification->size,
+                  ctx->monitor ? NGX_HTTP_MSPWH_LET_THROUGH : "");
 
-    if (monitor) {
+    if (ctx->monitor) {
         return NGX_DECLINED;
     }
 
-    if (ctx->verdict == NGX_HTTP_MSPWH_IN_FLIGHT) {
+    ctx->answer = in_flight ? NGX_HTTP_CONFLICT : NGX_HTTP_OK;
+
+    if (in_flight) {
         return ngx_http_mspwh_retry_after(r, wait);
     }
 
     ngx_http_finalize_request(r, ngx_http_mspwh_send_empty(r, NGX_HTTP_OK));
 
     return NGX_DONE;
-}
-
-
-/* RFC 9110, section 10.2.3 */
-
-static ngx_int_t
-ngx_http_mspwh_retry_after(ngx_http_request_t *r, time_t seconds)
-{
-    ngx_str_t         value;
-    static ngx_str_t  name = ngx_string("Retry-After");
-
-    value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
-    if (value.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    value.len = ngx_sprintf(value.data, "%T", seconds) - value.data;
-
-    if (ngx_http_mspwh_set_header(r, &name, &value) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return NGX_HTTP_CONFLICT;
 }

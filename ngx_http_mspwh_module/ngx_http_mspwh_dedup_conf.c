@@ -1,86 +1,78 @@
 
-#include "ngx_http_mspwh_dedup.h"
-
-
-/* a "mspwh_dedup" directive, whose zone may be defined later */
-
-typedef struct {
-    ngx_shm_zone_t            *zone;
-    u_char                    *file_name;
-    ngx_uint_t                 line;
-} ngx_http_mspwh_dedup_use_t;
+#include "ngx_http_mspwh_dedup_conf.h"
 
 
 static char *ngx_http_mspwh_dedup_parameters(ngx_conf_t *cf,
-    ngx_command_t *cmd, ngx_http_mspwh_dedup_t *dedup, ngx_str_t *name,
-    ssize_t *size);
+    ngx_command_t *cmd, ngx_http_mspwh_dedup_zone_t *zone, ssize_t *size);
 static char *ngx_http_mspwh_dedup_size(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *option, ngx_str_t *name, ssize_t *size);
 static char *ngx_http_mspwh_dedup_time(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *option, size_t prefix, time_t *seconds);
+static char *ngx_http_mspwh_dedup_fetch(ngx_conf_t *cf,
+    ngx_http_mspwh_dedup_zone_t *zone);
+static void ngx_http_mspwh_dedup_cleanup(void *data);
+static char *ngx_http_mspwh_dedup_arguments(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_dedup_t *dedup);
+static char *ngx_http_mspwh_dedup_value(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *option, ngx_http_complex_value_t *key);
 
 
 char *
 ngx_http_mspwh_dedup_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ssize_t                  size;
-    ngx_str_t                name;
-    ngx_shm_zone_t          *zone;
-    ngx_http_mspwh_dedup_t  *dedup;
+    ssize_t                       size;
+    ngx_shm_zone_t               *shm_zone;
+    ngx_http_mspwh_dedup_zone_t  *zone;
 
-    dedup = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_dedup_t));
-    if (dedup == NULL) {
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_dedup_zone_t));
+    if (zone == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    ngx_str_null(&name);
     size = 0;
 
-    if (ngx_http_mspwh_dedup_parameters(cf, cmd, dedup, &name, &size)
-        != NGX_CONF_OK)
-    {
+    if (ngx_http_mspwh_dedup_parameters(cf, cmd, zone, &size) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
-    if (name.len == 0) {
+    if (zone->name.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"zone=name:size\" in \"%V\" directive",
                            &cmd->name);
         return NGX_CONF_ERROR;
     }
 
-    zone = ngx_shared_memory_add(cf, &name, size, &ngx_http_mspwh_module);
-    if (zone == NULL) {
+    shm_zone = ngx_shared_memory_add(cf, &zone->name, size,
+                                     &ngx_http_mspwh_module);
+    if (shm_zone == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    if (zone->data != NULL) {
+    if (shm_zone->data != NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "zone \"%V\" in \"%V\" directive is defined twice",
-                           &name, &cmd->name);
+                           &zone->name, &cmd->name);
         return NGX_CONF_ERROR;
     }
 
-    dedup->name = name;
-
-    if (dedup->ttl == 0) {
-        dedup->ttl = 24 * 60 * 60;
+    if (zone->ttl == 0) {
+        zone->ttl = 24 * 60 * 60;
     }
 
-    if (dedup->pending == 0) {
-        dedup->pending = 60;
+    if (zone->pending == 0) {
+        zone->pending = 60;
     }
 
-    zone->init = ngx_http_mspwh_dedup_init_zone;
-    zone->data = dedup;
+    shm_zone->init = ngx_http_mspwh_dedup_init_zone;
+    shm_zone->data = zone;
 
-    return NGX_CONF_OK;
+    return ngx_http_mspwh_dedup_fetch(cf, zone);
 }
 
 
 static char *
 ngx_http_mspwh_dedup_parameters(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_http_mspwh_dedup_t *dedup, ngx_str_t *name, ssize_t *size)
+    ngx_http_mspwh_dedup_zone_t *zone, ssize_t *size)
 {
     char        *rv;
     ngx_str_t   *value;
@@ -90,20 +82,22 @@ ngx_http_mspwh_dedup_parameters(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strncmp(value[i].data, "zone=", 5) == 0 && name->len == 0) {
-            rv = ngx_http_mspwh_dedup_size(cf, cmd, &value[i], name, size);
+        if (ngx_strncmp(value[i].data, "zone=", 5) == 0
+            && zone->name.len == 0)
+        {
+            rv = ngx_http_mspwh_dedup_size(cf, cmd, &value[i], &zone->name,
+                                           size);
 
         } else if (ngx_strncmp(value[i].data, "ttl=", 4) == 0
-                   && dedup->ttl == 0)
+                   && zone->ttl == 0)
         {
-            rv = ngx_http_mspwh_dedup_time(cf, cmd, &value[i], 4,
-                                           &dedup->ttl);
+            rv = ngx_http_mspwh_dedup_time(cf, cmd, &value[i], 4, &zone->ttl);
 
         } else if (ngx_strncmp(value[i].data, "pending=", 8) == 0
-                   && dedup->pending == 0)
+                   && zone->pending == 0)
         {
             rv = ngx_http_mspwh_dedup_time(cf, cmd, &value[i], 8,
-                                           &dedup->pending);
+                                           &zone->pending);
 
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -189,13 +183,46 @@ ngx_http_mspwh_dedup_time(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
+static char *
+ngx_http_mspwh_dedup_fetch(ngx_conf_t *cf, ngx_http_mspwh_dedup_zone_t *zone)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    zone->sha256 = mspwh_sha256_fetch();
+
+    if (zone->sha256 == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "OpenSSL has no SHA-256");
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_mspwh_dedup_cleanup;
+    cln->data = zone;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_mspwh_dedup_cleanup(void *data)
+{
+    ngx_http_mspwh_dedup_zone_t *zone = data;
+
+    mspwh_sha256_free(zone->sha256);
+}
+
+
 char *
 ngx_http_mspwh_dedup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mspwh_loc_conf_t *mlcf = conf;
 
-    ngx_str_t                   *value, name;
-    ngx_http_mspwh_dedup_use_t  *use;
+    ngx_str_t                   *value;
+    ngx_http_mspwh_dedup_t      *dedup, **used;
     ngx_http_mspwh_main_conf_t  *mmcf;
 
     if (mlcf->dedup != NGX_CONF_UNSET_PTR) {
@@ -204,67 +231,135 @@ ngx_http_mspwh_dedup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (ngx_strcmp(value[1].data, "off") == 0) {
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
         mlcf->dedup = NULL;
         return NGX_CONF_OK;
     }
 
-    if (ngx_strncmp(value[1].data, "zone=", 5) != 0 || value[1].len == 5) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"%V\" directive, "
-                           "it must be \"zone=name\" or \"off\"",
-                           &value[1], &cmd->name);
+    dedup = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_dedup_t));
+    if (dedup == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    name.data = value[1].data + 5;
-    name.len = value[1].len - 5;
+    dedup->place = ngx_http_mspwh_place(cf);
 
-    mlcf->dedup = ngx_shared_memory_add(cf, &name, 0, &ngx_http_mspwh_module);
-    if (mlcf->dedup == NULL) {
+    if (dedup->place == NULL
+        || ngx_http_mspwh_add_level(cf, mlcf) != NGX_OK
+        || ngx_http_mspwh_dedup_arguments(cf, cmd, dedup) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
     mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
 
-    use = ngx_array_push(&mmcf->dedup_uses);
-    if (use == NULL) {
+    used = ngx_array_push(&mmcf->dedups);
+    if (used == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    use->zone = mlcf->dedup;
-    use->file_name = cf->conf_file->file.name.data;
-    use->line = cf->conf_file->line;
+    *used = dedup;
+    mlcf->dedup = dedup;
 
     return NGX_CONF_OK;
 }
 
 
-ngx_int_t
-ngx_http_mspwh_create_dedup(ngx_conf_t *cf, ngx_http_mspwh_main_conf_t *mmcf)
+static char *
+ngx_http_mspwh_dedup_arguments(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_dedup_t *dedup)
 {
-    return ngx_array_init(&mmcf->dedup_uses, cf->pool, 4,
-                          sizeof(ngx_http_mspwh_dedup_use_t));
+    ngx_str_t         *value, *key, name;
+    ngx_uint_t         i;
+    static ngx_str_t   default_key = ngx_string("key=$mspwh_delivery_id");
+
+    value = cf->args->elts;
+    key = NULL;
+    ngx_str_null(&name);
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "zone=", 5) == 0
+            && value[i].len > 5 && name.len == 0)
+        {
+            name.data = value[i].data + 5;
+            name.len = value[i].len - 5;
+
+        } else if (ngx_strncmp(value[i].data, "key=", 4) == 0 && key == NULL) {
+            key = &value[i];
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid value \"%V\" in \"%V\" directive, "
+                               "it must be \"zone=name\" and \"key=value\", "
+                               "each once, or \"off\"",
+                               &value[i], &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"zone=name\" in \"%V\" directive beside "
+                           "\"%V\"", &cmd->name, key);
+        return NGX_CONF_ERROR;
+    }
+
+    dedup->zone = ngx_shared_memory_add(cf, &name, 0, &ngx_http_mspwh_module);
+    if (dedup->zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_mspwh_dedup_value(cf, cmd, key ? key : &default_key,
+                                      &dedup->key);
+}
+
+
+static char *
+ngx_http_mspwh_dedup_value(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *option, ngx_http_complex_value_t *key)
+{
+    ngx_str_t                         value;
+    ngx_http_compile_complex_value_t  ccv;
+
+    value.data = option->data + 4;
+    value.len = option->len - 4;
+
+    if (ngx_http_script_variables_count(&value) == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no variable in \"%V\" of \"%V\" directive, it "
+                           "must have one, or all events would be the same",
+                           option, &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value;
+    ccv.complex_value = key;
+
+    return (ngx_http_compile_complex_value(&ccv) == NGX_OK) ? NGX_CONF_OK
+                                                            : NGX_CONF_ERROR;
 }
 
 
 ngx_int_t
-ngx_http_mspwh_init_dedup(ngx_conf_t *cf)
+ngx_http_mspwh_check_dedup_zones(ngx_conf_t *cf)
 {
-    ngx_uint_t                   i;
-    ngx_http_mspwh_dedup_use_t  *use;
-    ngx_http_mspwh_main_conf_t  *mmcf;
+    ngx_uint_t                    i;
+    ngx_http_mspwh_dedup_t      **dedup;
+    ngx_http_mspwh_main_conf_t   *mmcf;
 
     mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
-    use = mmcf->dedup_uses.elts;
+    dedup = mmcf->dedups.elts;
 
-    for (i = 0; i < mmcf->dedup_uses.nelts; i++) {
-        if (use[i].zone->data == NULL) {
+    for (i = 0; i < mmcf->dedups.nelts; i++) {
+        if (dedup[i]->zone->data == NULL) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "unknown zone \"%V\" in \"mspwh_dedup\" directive, "
                           "it must be one of \"mspwh_dedup_zone\" in %s:%ui",
-                          &use[i].zone->shm.name, use[i].file_name,
-                          use[i].line);
+                          &dedup[i]->zone->shm.name, dedup[i]->place->file_name,
+                          dedup[i]->place->line);
             return NGX_ERROR;
         }
     }

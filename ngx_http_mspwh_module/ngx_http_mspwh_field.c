@@ -1,5 +1,5 @@
 
-#include "ngx_http_mspwh_module.h"
+#include "ngx_http_mspwh_field.h"
 
 
 static char *ngx_http_mspwh_add_pointers(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -37,7 +37,9 @@ ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (mlcf->fields == NGX_CONF_UNSET_PTR) {
         mlcf->fields = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_fields_t));
-        if (mlcf->fields == NULL) {
+        if (mlcf->fields == NULL
+            || ngx_http_mspwh_add_level(cf, mlcf) != NGX_OK)
+        {
             return NGX_CONF_ERROR;
         }
     }

@@ -1,21 +1,20 @@
 
 /*
- * The module as nginx sees it: its directives, its configuration and, in
- * ngx_http_mspwh_init(), where each request comes by:
- *
- *     server rewrite phase    ngx_http_mspwh_early_handler()
- *     precontent phase        ngx_http_mspwh_handler()
- *     request body filter     ngx_http_mspwh_body_filter()
- *     content phase           that of mspwh_spool or mspwh_status
- *     header filter           ngx_http_mspwh_header_filter()
- *     log phase               ngx_http_mspwh_count()
- *
- * The rest of the way is in docs/design.md.
+ * The module as nginx sees it: its directives and its configuration.  The way
+ * of a request begins in ngx_http_mspwh_request.c.
  */
 
 
+#include "ngx_http_mspwh_accept.h"
 #include "ngx_http_mspwh_counters.h"
+#include "ngx_http_mspwh_dedup_conf.h"
+#include "ngx_http_mspwh_request.h"
+#include "ngx_http_mspwh_secret_conf.h"
+#include "ngx_http_mspwh_set.h"
+#include "ngx_http_mspwh_spool.h"
 #include "ngx_http_mspwh_status.h"
+#include "ngx_http_mspwh_variables.h"
+#include "ngx_http_mspwh_warnings.h"
 
 
 static void *ngx_http_mspwh_create_main_conf(ngx_conf_t *cf);
@@ -23,7 +22,7 @@ static void *ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_mspwh_no_secret(ngx_conf_t *cf,
-    ngx_http_core_loc_conf_t *clcf);
+    ngx_http_mspwh_loc_conf_t *mlcf);
 static ngx_int_t ngx_http_mspwh_init(ngx_conf_t *cf);
 
 
@@ -44,6 +43,15 @@ static ngx_conf_enum_t  ngx_http_mspwh_modes[] = {
 static ngx_conf_enum_t  ngx_http_mspwh_malformed[] = {
     { ngx_string("reject"), NGX_HTTP_MSPWH_REJECT },
     { ngx_string("pass"), NGX_HTTP_MSPWH_PASS },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_mspwh_log_levels[] = {
+    { ngx_string("info"), NGX_LOG_INFO },
+    { ngx_string("notice"), NGX_LOG_NOTICE },
+    { ngx_string("warn"), NGX_LOG_WARN },
+    { ngx_string("error"), NGX_LOG_ERR },
     { ngx_null_string, 0 }
 };
 
@@ -110,6 +118,13 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       offsetof(ngx_http_mspwh_loc_conf_t, malformed),
       ngx_http_mspwh_malformed },
 
+    { ngx_string("mspwh_log_level"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_mspwh_loc_conf_t, log_level),
+      ngx_http_mspwh_log_levels },
+
     { ngx_string("mspwh_envelope_size"),
       NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
       ngx_http_mspwh_envelope_size,
@@ -125,7 +140,7 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       NULL },
 
     { ngx_string("mspwh_dedup"),
-      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE12,
       ngx_http_mspwh_dedup,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -170,7 +185,7 @@ ngx_module_t  ngx_http_mspwh_module = {
     ngx_http_mspwh_commands,               /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_mspwh_find_check_phase,       /* init module */
     NULL,                                  /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -194,15 +209,24 @@ ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->counted = 0;
-     *     conf->spooled = 0;
      *     conf->sources = NULL;
+     *     conf->check_phase = 0;
      *     conf->counters = NULL;
      *     conf->configured = { 0 };
      */
 
-    if (ngx_array_init(&conf->keys, cf->pool, 4, sizeof(ngx_array_t *))
+    if (ngx_array_init(&conf->secrets, cf->pool, 4,
+                       sizeof(ngx_http_mspwh_secrets_t *))
         != NGX_OK
-        || ngx_http_mspwh_create_dedup(cf, conf) != NGX_OK)
+        || ngx_array_init(&conf->spools, cf->pool, 4,
+                          sizeof(ngx_http_mspwh_loc_conf_t *))
+           != NGX_OK
+        || ngx_array_init(&conf->levels, cf->pool, 4,
+                          sizeof(ngx_http_mspwh_loc_conf_t *))
+           != NGX_OK
+        || ngx_array_init(&conf->dedups, cf->pool, 4,
+                          sizeof(ngx_http_mspwh_dedup_t *))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -224,16 +248,22 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
+     *     conf->parent = NULL;
+     *     conf->wanted = NULL;
      *     conf->header = { 0, NULL };
+     *     conf->header_place = NULL;
      *     conf->spool = NULL;
      *     conf->thread_pool = NULL;
+     *     conf->first = NULL;
+     *     conf->checked = 0;
+     *     conf->checked_below = 0;
      */
 
     conf->enable = NGX_CONF_UNSET_UINT;
     conf->source = NGX_CONF_UNSET_PTR;
     conf->malformed = NGX_CONF_UNSET_UINT;
-    conf->keys = NGX_CONF_UNSET_PTR;
-    conf->idle = NGX_CONF_UNSET_PTR;
+    conf->log_level = NGX_CONF_UNSET_UINT;
+    conf->secrets = NGX_CONF_UNSET_PTR;
     conf->fields = NGX_CONF_UNSET_PTR;
     conf->sets = NGX_CONF_UNSET_PTR;
     conf->accept = NGX_CONF_UNSET_PTR;
@@ -251,35 +281,32 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_mspwh_loc_conf_t *prev = parent;
     ngx_http_mspwh_loc_conf_t *conf = child;
 
-    ngx_http_core_loc_conf_t    *clcf;
     ngx_http_mspwh_main_conf_t  *mmcf;
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (conf->status != NGX_CONF_UNSET_UINT
-        && conf->enable != NGX_CONF_UNSET_UINT
-        && conf->enable != NGX_HTTP_MSPWH_OFF)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"mspwh\" is enabled in location \"%V\", but "
-                           "\"mspwh_status\" there answers for itself: "
-                           "it must be \"off\" or inherited", &clcf->name);
+    if (ngx_http_mspwh_merge_status(cf, prev, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
+
+    conf->parent = prev;
 
     ngx_conf_merge_uint_value(conf->enable, prev->enable,
                               NGX_HTTP_MSPWH_OFF);
     ngx_conf_merge_ptr_value(conf->source, prev->source, NULL);
     ngx_conf_merge_uint_value(conf->malformed, prev->malformed,
                               NGX_HTTP_MSPWH_REJECT);
-    ngx_conf_merge_ptr_value(conf->keys, prev->keys, NULL);
-    ngx_conf_merge_ptr_value(conf->idle, prev->idle, NULL);
+    ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
+    ngx_conf_merge_ptr_value(conf->secrets, prev->secrets, NULL);
     ngx_conf_merge_ptr_value(conf->fields, prev->fields, NULL);
     ngx_conf_merge_ptr_value(conf->sets, prev->sets, NULL);
     ngx_conf_merge_ptr_value(conf->accept, prev->accept, NULL);
     ngx_conf_merge_ptr_value(conf->dedup, prev->dedup, NULL);
     ngx_conf_merge_size_value(conf->envelope_size, prev->envelope_size,
                               64 * 1024);
+
+    if (conf->header.data == NULL) {
+        conf->header_place = prev->header_place;
+    }
+
     ngx_conf_merge_str_value(conf->header, prev->header,
                              "X-Webhook-Signature");
 
@@ -289,41 +316,43 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_mspwh_is_checked(conf)) {
-        mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
-        mmcf->counted = 1;
+    /* mspwh_status answers for itself, whatever it inherits */
+
+    conf->checked = (conf->enable != NGX_HTTP_MSPWH_OFF
+                     && conf->status == NGX_CONF_UNSET_UINT);
+
+    ngx_http_mspwh_check_location(cf, conf);
+
+    if (!conf->checked) {
+        return NGX_CONF_OK;
     }
 
-    ngx_http_mspwh_check_location(cf, prev, conf);
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+    mmcf->counted = 1;
 
-    if (conf->enable == NGX_HTTP_MSPWH_ON && conf->keys == NULL) {
-        return ngx_http_mspwh_no_secret(cf, clcf);
+    if (conf->enable == NGX_HTTP_MSPWH_ON && conf->secrets == NULL) {
+        return ngx_http_mspwh_no_secret(cf, conf);
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_mspwh_check_header_name(cf, conf);
 }
 
 
 static char *
-ngx_http_mspwh_no_secret(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf)
+ngx_http_mspwh_no_secret(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
 {
+    ngx_http_core_loc_conf_t  *clcf;
     ngx_http_core_srv_conf_t  *cscf;
 
-    if (clcf->name.len != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"mspwh\" is \"on\" in location \"%V\", "
-                           "but there is no \"mspwh_secret\" "
-                           "or \"mspwh_secret_file\"", &clcf->name);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
 
-    } else {
-        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"mspwh\" is \"on\" in server \"%V\" "
-                           "at %s:%ui, but there is no \"mspwh_secret\" "
-                           "or \"mspwh_secret_file\"", &cscf->server_name,
-                           cscf->file_name, cscf->line);
-    }
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"mspwh\" is \"on\" in %s \"%V\", but there is no "
+                  "\"mspwh_secret\" or \"mspwh_secret_file\" in %s:%ui",
+                  clcf->name.len ? "location" : "server",
+                  clcf->name.len ? &clcf->name : &cscf->server_name,
+                  mlcf->source->place.file_name, mlcf->source->place.line);
 
     return NGX_CONF_ERROR;
 }
@@ -332,38 +361,11 @@ ngx_http_mspwh_no_secret(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf)
 static ngx_int_t
 ngx_http_mspwh_init(ngx_conf_t *cf)
 {
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_http_mspwh_tell_warnings(cf);
 
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_mspwh_handler;
-
-#if (NGX_HTTP_MSPWH_EARLY_READ)
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_SERVER_REWRITE_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_mspwh_early_handler;
-
-#endif
-
-    ngx_http_mspwh_next_body_filter = ngx_http_top_request_body_filter;
-    ngx_http_top_request_body_filter = ngx_http_mspwh_body_filter;
-
-    ngx_http_mspwh_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_mspwh_header_filter;
-
-    ngx_http_mspwh_check_sources(cf);
-
-    if (ngx_http_mspwh_init_dedup(cf) != NGX_OK) {
+    if (ngx_http_mspwh_init_doors(cf) != NGX_OK
+        || ngx_http_mspwh_check_dedup_zones(cf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -1,196 +1,193 @@
 
-#include "ngx_http_mspwh_module.h"
+/*
+ * The doors by which a request comes to the module, in the order in which it
+ * meets them:
+ *
+ *     server rewrite phase    ngx_http_mspwh_early_handler()
+ *     precontent phase        ngx_http_mspwh_handler()
+ *     request body filter     ngx_http_mspwh_body_filter()
+ *     end of the body         ngx_http_mspwh_body_handler()
+ *     precontent phase        ngx_http_mspwh_handler(), once more
+ *     content phase           the handler of mspwh_spool or mspwh_status
+ *     header filter           ngx_http_mspwh_header_filter()
+ *     log phase               ngx_http_mspwh_log_handler()
+ */
 
 
-static ngx_http_mspwh_reason_e ngx_http_mspwh_check_header(
-    ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+#include "ngx_http_mspwh_request.h"
+#include "ngx_http_mspwh_answer.h"
+#include "ngx_http_mspwh_buffered.h"
+#include "ngx_http_mspwh_counters.h"
+#include "ngx_http_mspwh_dedup.h"
+#include "ngx_http_mspwh_response.h"
+#include "ngx_http_mspwh_spool.h"
+#include "ngx_http_mspwh_trust.h"
+
+
+#if (NGX_HTTP_MSPWH_EARLY_READ)
+static ngx_int_t ngx_http_mspwh_early_handler(ngx_http_request_t *r);
+#endif
+static ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mspwh_verify(ngx_http_request_t *r,
     ngx_http_mspwh_loc_conf_t *mlcf);
-static ngx_int_t ngx_http_mspwh_read(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx);
+static void ngx_http_mspwh_end_reading(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v);
+static ngx_int_t ngx_http_mspwh_read_body(ngx_http_mspwh_verification_t *v);
+static ngx_int_t ngx_http_mspwh_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
 static void ngx_http_mspwh_body_handler(ngx_http_request_t *r);
-static void ngx_http_mspwh_reject_unread(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_reason_e reason);
-static ngx_int_t ngx_http_mspwh_answer(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+static ngx_int_t ngx_http_mspwh_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mspwh_log_handler(ngx_http_request_t *r);
+static void ngx_http_mspwh_warn_unchecked(ngx_http_request_t *r,
+    ngx_http_mspwh_loc_conf_t *mlcf);
 
 
-ngx_int_t
-ngx_http_mspwh_handler(ngx_http_request_t *r)
+static ngx_http_request_body_filter_pt   ngx_http_mspwh_next_body_filter;
+static ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
+
+
+#if (NGX_HTTP_MSPWH_EARLY_READ)
+
+/*
+ * A body that nginx has read before it chooses a location, because of
+ * client_body_early_read: it is verified for the server as a whole, and the
+ * variables can lead to the location.
+ */
+
+static ngx_int_t
+ngx_http_mspwh_early_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
-    ngx_http_mspwh_ctx_t       *ctx;
-    ngx_http_mspwh_loc_conf_t  *mlcf, *main_mlcf;
+    ngx_http_mspwh_loc_conf_t  *mlcf;
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 
-    if (!ngx_http_mspwh_is_checked(mlcf)) {
+    if (!mlcf->checked || r != r->main || r->internal) {
         return NGX_DECLINED;
     }
 
+    /* a request with no body, such as one for the status, can wait */
+
+    if (r->request_body == NULL
+        || (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked))
+    {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_mspwh_verify(r, mlcf);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_AGAIN) ? NGX_DONE : rc;
+    }
+
+    return ngx_http_mspwh_answer_rejected(ngx_http_mspwh_get_ctx(r), mlcf);
+}
+
+#endif
+
+
+static ngx_int_t
+ngx_http_mspwh_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_http_mspwh_loc_conf_t  *mlcf;
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
+
+    if (!mlcf->checked) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_mspwh_verify(r, mlcf);
+
+    return (rc == NGX_OK) ? ngx_http_mspwh_answer(ngx_http_mspwh_get_ctx(r),
+                                                  mlcf)
+                          : rc;
+}
+
+
+/*
+ * NGX_OK if the context has a verification that has ended; NGX_DECLINED if
+ * none is needed; NGX_DONE while the body is being read, NGX_AGAIN while a
+ * buffered one is being fed; or the status of a failure.
+ */
+
+static ngx_int_t
+ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_http_mspwh_ctx_t           *ctx;
+    ngx_http_mspwh_trust_e          trust;
+    ngx_http_mspwh_verification_t  *v;
+
+    ngx_http_mspwh_end_reading(r);
+
+    trust = ngx_http_mspwh_trust(r, mlcf, &v);
+
+    if (trust == NGX_HTTP_MSPWH_TRUST_ACCESS) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_mspwh_create_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (trust == NGX_HTTP_MSPWH_TRUST_KNOWN) {
+        ctx->verification = v;
+        return NGX_OK;
+    }
+
+    v = ngx_http_mspwh_add_verification(ctx, mlcf);
+    if (v == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return (ngx_http_mspwh_start(v) == NGX_OK) ? ngx_http_mspwh_get_body(v)
+                                               : NGX_OK;
+}
+
+
+/* the client did not send the body, and error_page led here */
+
+static void
+ngx_http_mspwh_end_reading(ngx_http_request_t *r)
+{
+    ngx_http_mspwh_ctx_t           *ctx;
+    ngx_http_mspwh_verification_t  *v;
+
     ctx = ngx_http_mspwh_get_ctx(r);
+    v = (ctx != NULL) ? ctx->verification : NULL;
 
-    if (ctx == NULL && r != r->main
-        && (r->request_body == NULL || r->request_body->bufs == NULL))
-    {
-        /*
-         * a subrequest with no body, such as auth_request's, of a request
-         * that itself has yet to come here
-         */
-
-        main_mlcf = ngx_http_get_module_loc_conf(r->main,
-                                                 ngx_http_mspwh_module);
-
-        /* what is only monitored is not fit for a location that rejects */
-
-        if (main_mlcf->enable == NGX_HTTP_MSPWH_ON
-            || main_mlcf->enable == mlcf->enable)
-        {
-            return NGX_DECLINED;
-        }
+    if (v != NULL && v->request == r && v->state == NGX_HTTP_MSPWH_READING) {
+        ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
     }
-
-    /*
-     * with no secret, a verdict that others have led to cannot be bettered,
-     * nor with any where the body could not be read
-     */
-
-    if (ctx == NULL
-        || (mlcf->keys != NULL && !ctx->reading
-            && !ngx_http_mspwh_same_keys(ctx->keys, mlcf->keys)))
-    {
-        rc = ngx_http_mspwh_verify(r, &ctx, mlcf);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-    }
-
-    return ngx_http_mspwh_answer(r, ctx, mlcf);
-}
-
-
-ngx_int_t
-ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_ctx_t **ctxp,
-    ngx_http_mspwh_loc_conf_t *mlcf)
-{
-    ngx_http_mspwh_ctx_t     *ctx;
-    ngx_http_mspwh_reason_e   reason;
-
-    ctx = *ctxp;
-
-    if (ctx == NULL || ctx->request != r) {
-        ctx = ngx_http_mspwh_create_ctx(r);
-        if (ctx == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        *ctxp = ctx;
-
-    } else {
-        ngx_http_mspwh_release_ctx(ctx);
-    }
-
-    ctx->keys = mlcf->keys;
-    ctx->header = mlcf->header;
-    ctx->monitor = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR);
-    ngx_http_set_ctx(r, ctx, ngx_http_mspwh_module);
-
-    reason = ngx_http_mspwh_check_header(r, ctx, mlcf);
-
-    if (reason != NGX_HTTP_MSPWH_NO_REASON && !ctx->monitor) {
-        ngx_http_mspwh_reject(r, ctx, reason);
-        return NGX_OK;
-    }
-
-    /* in monitor mode the body is read all the same, and may be an event */
-
-    ctx->reason = reason;
-
-    if (ngx_http_mspwh_start(r, ctx, mlcf) != NGX_OK) {
-        ctx->failed = 1;
-        return NGX_OK;
-    }
-
-    return ngx_http_mspwh_read(r, ctx);
-}
-
-
-static ngx_http_mspwh_reason_e
-ngx_http_mspwh_check_header(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_loc_conf_t *mlcf)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *header, *signature;
-
-    signature = NULL;
-    part = &r->headers_in.headers.part;
-    header = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            header = part->elts;
-            i = 0;
-        }
-
-        if (!ngx_http_mspwh_is_field(&header[i], mlcf->header.data,
-                                     mlcf->header.len))
-        {
-            continue;
-        }
-
-        if (signature != NULL) {
-            return NGX_HTTP_MSPWH_HEADER_REPEATED;
-        }
-
-        signature = &header[i];
-    }
-
-    if (signature == NULL) {
-        return NGX_HTTP_MSPWH_HEADER_MISSING;
-    }
-
-    if (mspwh_signature_decode((char *) signature->value.data,
-                               signature->value.len, ctx->digest)
-        != 0)
-    {
-        return NGX_HTTP_MSPWH_HEADER_MALFORMED;
-    }
-
-    return NGX_HTTP_MSPWH_NO_REASON;
 }
 
 
 static ngx_int_t
-ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
+ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v)
 {
-    ngx_int_t  rc;
+    ngx_http_request_t  *r;
+
+    r = v->request;
+
+    /* a subrequest may need the file after the main request is answered */
+
+    r->main->preserve_body = 1;
 
     if (r == r->main && r->request_body == NULL && !r->discard_body) {
-        ctx->reading = 1;
-
-        ngx_http_mspwh_keep_body_file(r);
-
-        rc = ngx_http_read_client_request_body(r, ngx_http_mspwh_body_handler);
-        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-            ctx->failed |= (rc >= NGX_HTTP_INTERNAL_SERVER_ERROR);
-            return rc;
-        }
-
-        ngx_http_finalize_request(r, NGX_DONE);
-        return NGX_DONE;
+        return ngx_http_mspwh_read_body(v);
     }
 
-    /* the filter has not seen this body, or not under these secrets */
+    /*
+     * The filter has not seen this body, or not under these secrets.  None at
+     * all is not the empty one of a signature.
+     */
 
-    if (r->reading_body || r->discard_body) {
-        ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_GONE);
+    if (r->main->reading_body || r->main->discard_body
+        || ngx_http_mspwh_whose_body(r) == NGX_HTTP_MSPWH_BODY_NONE)
+    {
+        ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_GONE);
         return NGX_OK;
     }
 
@@ -198,124 +195,246 @@ ngx_http_mspwh_read(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 
         /* another module has failed to read it all */
 
-        ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
+        ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
         return NGX_OK;
     }
 
-    rc = ngx_http_mspwh_feed_buffered(r, ctx);
+    return ngx_http_mspwh_feed_buffered(v);
+}
 
-    if (rc == NGX_AGAIN) {
-        return NGX_AGAIN;
+
+static ngx_int_t
+ngx_http_mspwh_read_body(ngx_http_mspwh_verification_t *v)
+{
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
+
+    r = v->request;
+    v->state = NGX_HTTP_MSPWH_READING;
+
+    ngx_http_mspwh_keep_body_file(r);
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_mspwh_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+
+        if (rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+            ngx_http_mspwh_fail(v);
+        }
+
+        return rc;
     }
 
-    ngx_http_mspwh_finish(r, ctx, rc);
+    ngx_http_finalize_request(r, NGX_DONE);
 
-    return NGX_OK;
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_int_t                       rc;
+    ngx_chain_t                    *cl;
+    ngx_http_mspwh_ctx_t           *ctx;
+    ngx_http_mspwh_verification_t  *v;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_mspwh_module);
+    v = (ctx != NULL) ? ctx->verification : NULL;
+
+    if (v == NULL || v->state != NGX_HTTP_MSPWH_READING || v->request != r) {
+        return ngx_http_mspwh_next_body_filter(r, in);
+    }
+
+    for (cl = in; cl; cl = cl->next) {
+        if (ngx_http_mspwh_feed(v, cl->buf->pos, cl->buf->last - cl->buf->pos)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    rc = ngx_http_mspwh_next_body_filter(r, in);
+
+    /* no memory, or a full disk: wherever error_page leads to, it stays so */
+
+    if (rc == NGX_ERROR || rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        ngx_http_mspwh_fail(v);
+    }
+
+    return rc;
 }
 
 
 static void
 ngx_http_mspwh_body_handler(ngx_http_request_t *r)
 {
-    ngx_http_mspwh_ctx_t  *ctx;
+    ngx_http_mspwh_ctx_t           *ctx;
+    ngx_http_mspwh_verification_t  *v;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_mspwh_module);
+    ctx = ngx_http_mspwh_get_ctx(r);
+    v = (ctx != NULL) ? ctx->verification : NULL;
 
-    ctx->reading = 0;
-
-    ngx_http_mspwh_finish(r, ctx, NGX_OK);
+    if (v != NULL && v->state == NGX_HTTP_MSPWH_READING) {
+        ngx_http_mspwh_describe_body(r, &v->body);
+        ngx_http_mspwh_decide(v);
+    }
 
     r->write_event_handler = ngx_http_core_run_phases;
     ngx_http_core_run_phases(r);
 }
 
 
-/* there is no whole body to come to a verdict by */
-
-static void
-ngx_http_mspwh_reject_unread(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_reason_e reason)
+static ngx_int_t
+ngx_http_mspwh_header_filter(ngx_http_request_t *r)
 {
-    if (ctx->reason != NGX_HTTP_MSPWH_NO_REASON) {
-        reason = ctx->reason;
+    ngx_http_mspwh_ctx_t  *ctx;
+
+    if (r == r->main) {
+        ctx = ngx_http_mspwh_get_ctx(r);
+
+        if (ctx != NULL) {
+            if (ctx->keepalive) {
+                r->keepalive = 1;
+            }
+
+            ngx_http_mspwh_settle(r);
+
+            if (ngx_http_mspwh_show_verdict(ctx) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
     }
 
-    ngx_http_mspwh_release_verifier(ctx);
-    mspwh_scanner_cleanup(&ctx->scanner);
-
-    ctx->size = 0;
-
-    ngx_http_mspwh_reject(r, ctx, reason);
+    return ngx_http_mspwh_next_header_filter(r);
 }
 
 
-/* what becomes of the request in this location, by its verdict */
-
 static ngx_int_t
-ngx_http_mspwh_answer(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_loc_conf_t *mlcf)
+ngx_http_mspwh_log_handler(ngx_http_request_t *r)
 {
-    ngx_int_t  rc;
+    ngx_http_mspwh_ctx_t        *ctx;
+    ngx_http_mspwh_loc_conf_t   *mlcf;
 
-    rc = ngx_http_mspwh_refuse(r, ctx, mlcf);
-
-    if (rc != NGX_DECLINED || ctx->reason != NGX_HTTP_MSPWH_NO_REASON) {
-        return rc;
+    if (r != r->main) {
+        return NGX_OK;
     }
 
-    /* what another location does not accept, or has seen, this one may */
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
+    ctx = ngx_http_mspwh_get_ctx(r);
 
-    rc = ngx_http_mspwh_check_accept(r, ctx, mlcf);
+    if (ctx != NULL || mlcf->checked) {
+        ngx_http_mspwh_count(r, ctx);
+    }
 
-    return (rc == NGX_DECLINED) ? ngx_http_mspwh_check_dedup(r, ctx, mlcf)
-                                : rc;
+    if (ctx == NULL && mlcf->checked) {
+        ngx_http_mspwh_warn_unchecked(r, mlcf);
+    }
+
+    return NGX_OK;
+}
+
+
+/* "return" or another module has answered for the location: an event is lost */
+
+static void
+ngx_http_mspwh_warn_unchecked(ngx_http_request_t *r,
+    ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_uint_t      status;
+    static time_t   last;
+
+    status = r->err_status ? r->err_status : r->headers_out.status;
+
+    if (mlcf->enable != NGX_HTTP_MSPWH_ON
+        || status < NGX_HTTP_OK || status >= NGX_HTTP_BAD_REQUEST
+        || (last != 0 && ngx_time() - last < NGX_HTTP_MSPWH_NOTICE_INTERVAL)
+        || ngx_http_mspwh_find_header(&r->headers_in.headers, &mlcf->header)
+           == NULL)
+    {
+        return;
+    }
+
+    last = ngx_time();
+
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "mspwh: a request with a signature was answered %ui before "
+                  "it was checked, and is lost: \"return\" or another module "
+                  "answers where \"mspwh\" is \"on\"", status);
 }
 
 
 ngx_int_t
-ngx_http_mspwh_refuse(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_loc_conf_t *mlcf)
+ngx_http_mspwh_init_doors(ngx_conf_t *cf)
 {
-    if (ctx->failed) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    ngx_http_handler_pt         *h;
+    ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_mspwh_main_conf_t  *mmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+
+#if (NGX_HTTP_MSPWH_EARLY_READ)
+
+    /* runs before the rewrite module */
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_SERVER_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
     }
 
-    if (ctx->verdict == NGX_HTTP_MSPWH_NONE) {
+    *h = ngx_http_mspwh_early_handler;
 
-        /* the client did not send the body, and error_page led here */
+#endif
 
-        ctx->monitor = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR);
-        ngx_http_mspwh_reject_unread(r, ctx, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
     }
 
-    if (ctx->reason == NGX_HTTP_MSPWH_NO_REASON
-        || mlcf->enable == NGX_HTTP_MSPWH_MONITOR)
-    {
-        return NGX_DECLINED;
+    *h = ngx_http_mspwh_handler;
+
+    if (mmcf->counted) {
+        h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        *h = ngx_http_mspwh_log_handler;
     }
 
-    if (ctx->monitor) {
+    ngx_http_mspwh_next_body_filter = ngx_http_top_request_body_filter;
+    ngx_http_top_request_body_filter = ngx_http_mspwh_body_filter;
 
-        /* another location let it through, this one does not */
+    ngx_http_mspwh_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_mspwh_header_filter;
 
-        ngx_http_mspwh_reject(r, ctx, ctx->reason);
+    return NGX_OK;
+}
 
-        if (ctx->request == r) {
-            ngx_http_mspwh_drop_event(ctx);
+
+ngx_int_t
+ngx_http_mspwh_find_check_phase(ngx_cycle_t *cycle)
+{
+    ngx_http_phase_handler_t    *ph;
+    ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_mspwh_main_conf_t  *mmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
+    mmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_mspwh_module);
+
+    /* there may be no "http" */
+
+    if (cmcf == NULL || mmcf == NULL) {
+        return NGX_OK;
+    }
+
+    for (ph = cmcf->phase_engine.handlers; ph->checker; ph++) {
+        if (ph->handler == ngx_http_mspwh_handler) {
+            mmcf->check_phase = ph - cmcf->phase_engine.handlers;
+            break;
         }
     }
 
-    if (ctx->verdict != NGX_HTTP_MSPWH_MALFORMED_PAYLOAD) {
-        return ngx_http_mspwh_challenge(r);
-    }
-
-    if (mlcf->malformed == NGX_HTTP_MSPWH_PASS) {
-        return NGX_DECLINED;
-    }
-
-    /* nginx would close the connection, though the body has been read */
-
-    ctx->keepalive = r->keepalive;
-
-    return NGX_HTTP_BAD_REQUEST;
+    return NGX_OK;
 }

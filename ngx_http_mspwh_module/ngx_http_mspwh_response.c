@@ -1,8 +1,5 @@
 
-#include "ngx_http_mspwh_module.h"
-
-
-ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
+#include "ngx_http_mspwh_response.h"
 
 
 ngx_uint_t
@@ -30,6 +27,30 @@ ngx_http_mspwh_find_header(ngx_list_t *headers, ngx_str_t *name)
     }
 
     return NULL;
+}
+
+
+ngx_uint_t
+ngx_http_mspwh_is_repeated(ngx_list_t *headers, ngx_table_elt_t *header)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &headers->part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (&h[i] != header
+                && ngx_http_mspwh_is_field(&h[i], header->key.data,
+                                           header->key.len))
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 
@@ -82,6 +103,29 @@ ngx_http_mspwh_challenge(ngx_http_request_t *r)
 }
 
 
+/* RFC 9110, section 10.2.3 */
+
+ngx_int_t
+ngx_http_mspwh_retry_after(ngx_http_request_t *r, time_t seconds)
+{
+    ngx_str_t         value;
+    static ngx_str_t  name = ngx_string("Retry-After");
+
+    value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    if (value.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%T", seconds) - value.data;
+
+    if (ngx_http_mspwh_set_header(r, &name, &value) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_HTTP_CONFLICT;
+}
+
+
 ngx_int_t
 ngx_http_mspwh_send_empty(ngx_http_request_t *r, ngx_uint_t status)
 {
@@ -93,22 +137,25 @@ ngx_http_mspwh_send_empty(ngx_http_request_t *r, ngx_uint_t status)
 }
 
 
-ngx_int_t
-ngx_http_mspwh_header_filter(ngx_http_request_t *r)
+ngx_chain_t *
+ngx_http_mspwh_chain(ngx_http_request_t *r, const char *text, size_t len)
 {
-    ngx_http_mspwh_ctx_t  *ctx;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
 
-    if (r == r->main) {
-        ctx = ngx_http_mspwh_get_ctx(r);
+    b = ngx_calloc_buf(r->pool);
+    cl = ngx_alloc_chain_link(r->pool);
 
-        if (ctx != NULL && ctx->keepalive) {
-            r->keepalive = 1;
-        }
-
-        if (ctx != NULL) {
-            ngx_http_mspwh_settle(r);
-        }
+    if (b == NULL || cl == NULL) {
+        return NULL;
     }
 
-    return ngx_http_mspwh_next_header_filter(r);
+    b->pos = (u_char *) text;
+    b->last = b->pos + len;
+    b->memory = 1;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    return cl;
 }

@@ -1,12 +1,6 @@
 
-#include "ngx_http_mspwh_module.h"
-
-
-typedef struct {
-    ngx_str_t                  name;
-    ngx_uint_t                 index;
-    mspwh_pointer_t           *pointer;
-} ngx_http_mspwh_set_t;
+#include "ngx_http_mspwh_set.h"
+#include "ngx_http_mspwh_variables.h"
 
 
 static char *ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -37,7 +31,9 @@ ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (mlcf->sets == NGX_CONF_UNSET_PTR) {
         mlcf->sets = ngx_array_create(cf->pool, 4,
                                       sizeof(ngx_http_mspwh_set_t));
-        if (mlcf->sets == NULL) {
+        if (mlcf->sets == NULL
+            || ngx_http_mspwh_add_level(cf, mlcf) != NGX_OK)
+        {
             return NGX_CONF_ERROR;
         }
     }
@@ -104,7 +100,7 @@ ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *word,
 
     var = ngx_http_mspwh_find_variable(cf, name);
 
-    if (var != NULL && var->get_handler != ngx_http_mspwh_set_variable) {
+    if (var != NULL && !ngx_http_mspwh_is_body_variable(var)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "the variable \"%V\" in \"%V\" directive is "
                            "defined elsewhere, it must be one of its own",
@@ -116,7 +112,11 @@ ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *word,
 }
 
 
-/* the variable's index, by which it finds its value */
+/*
+ * Returns the variable's index, by which it finds its value.  It cannot be
+ * changed: a "set" or "map" of the same name is nginx's error, not a silent
+ * winner.
+ */
 
 static ngx_int_t
 ngx_http_mspwh_set_index(ngx_conf_t *cf, ngx_str_t *name)
@@ -124,8 +124,11 @@ ngx_http_mspwh_set_index(ngx_conf_t *cf, ngx_str_t *name)
     ngx_int_t             index;
     ngx_http_variable_t  *var;
 
-    var = ngx_http_add_variable(cf, name, NGX_HTTP_VAR_CHANGEABLE
-                                          |NGX_HTTP_VAR_NOCACHEABLE);
+    if (ngx_http_mspwh_find_variable(cf, name) != NULL) {
+        return ngx_http_get_variable_index(cf, name);
+    }
+
+    var = ngx_http_add_variable(cf, name, NGX_HTTP_VAR_NOCACHEABLE);
     if (var == NULL) {
         return NGX_ERROR;
     }
@@ -135,8 +138,7 @@ ngx_http_mspwh_set_index(ngx_conf_t *cf, ngx_str_t *name)
         return NGX_ERROR;
     }
 
-    var->get_handler = ngx_http_mspwh_set_variable;
-    var->data = (uintptr_t) index;
+    ngx_http_mspwh_init_body_variable(var, index);
 
     return index;
 }
@@ -193,17 +195,6 @@ ngx_http_mspwh_add_values(ngx_conf_t *cf, ngx_array_t *sets,
     set = sets->elts;
 
     for (i = 0; i < sets->nelts; i++) {
-
-        /* a map that comes later would take it over without a word */
-
-        if (!ngx_http_mspwh_is_variable(cf, &set[i].name)) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "the variable \"$%V\" in \"mspwh_set\" "
-                               "directive is defined elsewhere, it must be "
-                               "one of its own", &set[i].name);
-            return NGX_ERROR;
-        }
-
         values[i] = set[i].pointer;
 
         if (ngx_http_mspwh_scan_pointer(&wanted->scanner, values[i])
@@ -221,49 +212,6 @@ ngx_http_mspwh_add_values(ngx_conf_t *cf, ngx_array_t *sets,
 
     wanted->fields.nvalues = sets->nelts;
     wanted->fields.values = values;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_mspwh_set_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_uint_t                  i;
-    ngx_http_variable_t        *var;
-    ngx_http_mspwh_ctx_t       *ctx;
-    ngx_http_mspwh_set_t       *set;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    v->not_found = 1;
-
-    ctx = ngx_http_mspwh_get_ctx(r);
-
-    if (ctx == NULL) {
-        cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
-        var = cmcf->variables.elts;
-
-        ngx_http_mspwh_check_early(r, &var[data].name);
-        return NGX_OK;
-    }
-
-    if (!ctx->has_event || ctx->sets == NULL) {
-        return NGX_OK;
-    }
-
-    set = ctx->sets->elts;
-
-    for (i = 0; i < ctx->sets->nelts; i++) {
-        if (set[i].index == data) {
-            v->data = (u_char *) ctx->event.values[i];
-            v->len = ngx_strlen(v->data);
-            v->valid = 1;
-            v->no_cacheable = 0;
-            v->not_found = 0;
-            break;
-        }
-    }
 
     return NGX_OK;
 }

@@ -1,11 +1,13 @@
 
-#include "ngx_http_mspwh_counters.h"
 #include "ngx_http_mspwh_spool.h"
+#include "ngx_http_mspwh_counters.h"
+#include "ngx_http_mspwh_response.h"
 
 
 typedef struct {
     ngx_http_mspwh_spool_event_t   event;
     ngx_http_request_t            *request;
+    ngx_http_mspwh_ctx_t          *ctx;
     off_t                          size;
     ngx_int_t                      rc;
 #if (NGX_THREADS)
@@ -29,7 +31,7 @@ static void ngx_http_mspwh_spool_done(ngx_event_t *ev);
 #endif
 static ngx_int_t ngx_http_mspwh_spool_report(ngx_http_request_t *r,
     ngx_http_mspwh_spool_job_t *job);
-static ngx_int_t ngx_http_mspwh_spool_answer(ngx_http_request_t *r,
+static ngx_int_t ngx_http_mspwh_spool_answer(ngx_http_mspwh_spool_job_t *job,
     ngx_int_t rc);
 
 
@@ -38,8 +40,9 @@ ngx_http_mspwh_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_mspwh_loc_conf_t *mlcf = conf;
 
-    ngx_http_core_loc_conf_t    *clcf;
-    ngx_http_mspwh_main_conf_t  *mmcf;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_mspwh_loc_conf_t   **level;
+    ngx_http_mspwh_main_conf_t   *mmcf;
 
     if (mlcf->spool != NULL) {
         return "is duplicate";
@@ -64,7 +67,13 @@ ngx_http_mspwh_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 #endif
 
     mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
-    mmcf->spooled = 1;
+
+    level = ngx_array_push(&mmcf->spools);
+    if (level == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *level = mlcf;
 
     clcf->handler = ngx_http_mspwh_spool_handler;
 
@@ -155,7 +164,7 @@ ngx_http_mspwh_keep_body_file(ngx_http_request_t *r)
 
     /* a file that still has a name can be given another */
 
-    if (mmcf->spooled && !r->request_body_in_persistent_file) {
+    if (mmcf->spools.nelts != 0 && !r->request_body_in_persistent_file) {
         r->request_body_in_persistent_file = 1;
         r->request_body_in_clean_file = 1;
     }
@@ -169,7 +178,7 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
     ngx_http_mspwh_loc_conf_t   *mlcf;
     ngx_http_mspwh_spool_job_t  *job;
 
-    ctx = ngx_http_mspwh_get_ctx(r);
+    ctx = ngx_http_mspwh_find_ctx(r);
 
     if (!ngx_http_mspwh_may_spool(r, ctx)) {
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
@@ -191,7 +200,8 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
     }
 
     job->request = r;
-    job->size = ctx->size;
+    job->ctx = ctx;
+    job->size = ctx->verification->size;
 
     if (ngx_http_mspwh_spool_prepare(r, ctx, &mlcf->spool->name, &job->event)
         != NGX_OK)
@@ -208,29 +218,27 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
 static ngx_uint_t
 ngx_http_mspwh_may_spool(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 {
-    off_t                       size;
-    ngx_chain_t                *cl;
-    ngx_http_mspwh_loc_conf_t  *mlcf;
+    ngx_http_mspwh_body_t           body;
+    ngx_http_mspwh_loc_conf_t      *mlcf;
+    ngx_http_mspwh_verification_t  *v;
 
-    if (ctx == NULL || ctx->key_id.len == 0 || r->request_body == NULL) {
+    v = ngx_http_mspwh_decided(ctx);
+
+    if (v == NULL || v->secret == NULL || r->request_body == NULL) {
         return 0;
     }
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 
-    if (ctx->verdict == NGX_HTTP_MSPWH_MALFORMED_PAYLOAD
+    if (v->reason != NGX_HTTP_MSPWH_NO_REASON
         && mlcf->malformed != NGX_HTTP_MSPWH_PASS)
     {
         return 0;
     }
 
-    size = 0;
+    ngx_http_mspwh_describe_body(r, &body);
 
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        size += ngx_buf_size(cl->buf);
-    }
-
-    return size == ctx->size;
+    return ngx_http_mspwh_same_body(&v->body, &body);
 }
 
 
@@ -254,7 +262,7 @@ ngx_http_mspwh_spool_run(ngx_http_request_t *r,
         job->event.path = job->event.body;
         job->rc = NGX_ERROR;
 
-        return ngx_http_mspwh_spool_answer(r,
+        return ngx_http_mspwh_spool_answer(job,
                                          ngx_http_mspwh_spool_report(r, job));
     }
 
@@ -309,7 +317,7 @@ ngx_http_mspwh_spool_done(ngx_event_t *ev)
 
     /* if it has been terminated meanwhile, that waited for the thread only */
 
-    rc = c->error ? NGX_ERROR : ngx_http_mspwh_spool_answer(r, rc);
+    rc = c->error ? NGX_ERROR : ngx_http_mspwh_spool_answer(job, rc);
 
     ngx_http_finalize_request(r, rc);
 
@@ -324,7 +332,8 @@ ngx_http_mspwh_spool_run(ngx_http_request_t *r,
 {
     job->rc = ngx_http_mspwh_spool_write(&job->event);
 
-    return ngx_http_mspwh_spool_answer(r, ngx_http_mspwh_spool_report(r, job));
+    return ngx_http_mspwh_spool_answer(job,
+                                       ngx_http_mspwh_spool_report(r, job));
 }
 
 #endif
@@ -365,8 +374,15 @@ ngx_http_mspwh_spool_report(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_mspwh_spool_answer(ngx_http_request_t *r, ngx_int_t rc)
+ngx_http_mspwh_spool_answer(ngx_http_mspwh_spool_job_t *job, ngx_int_t rc)
 {
-    return (rc == NGX_OK) ? ngx_http_mspwh_send_empty(r, NGX_HTTP_ACCEPTED)
-                          : NGX_HTTP_SERVICE_UNAVAILABLE;
+    if (rc != NGX_OK) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    if (job->ctx->request == job->request) {
+        job->ctx->answer = NGX_HTTP_ACCEPTED;
+    }
+
+    return ngx_http_mspwh_send_empty(job->request, NGX_HTTP_ACCEPTED);
 }

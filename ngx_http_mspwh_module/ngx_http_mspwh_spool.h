@@ -9,7 +9,7 @@
 #define _NGX_HTTP_MSPWH_SPOOL_H_INCLUDED_
 
 
-#include "ngx_http_mspwh_module.h"
+#include "ngx_http_mspwh_ctx.h"
 
 
 #define NGX_HTTP_MSPWH_SPOOL_BUFFER  65536
@@ -41,6 +41,15 @@ typedef struct {
     ngx_err_t           err;
 } ngx_http_mspwh_spool_event_t;
 
+
+char *ngx_http_mspwh_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_merge_spool(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
+
+/*
+ * Before the body is read: keeps its file's name for a spool to link to.
+ */
+void ngx_http_mspwh_keep_body_file(ngx_http_request_t *r);
 
 /*
  * Fills in what is to be written of a verified request, with names in a

@@ -1,5 +1,6 @@
 
 #include "ngx_http_mspwh_spool.h"
+#include "ngx_http_mspwh_response.h"
 
 
 /* what of a type and an id is part of a file's name */
@@ -131,18 +132,17 @@ ngx_http_mspwh_spool_name(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
                     tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
                     (int) tv.tv_usec);
 
-    event = &ctx->event;
+    event = ngx_http_mspwh_event(ctx);
 
-    p = ngx_http_mspwh_spool_part(p, ctx->has_event ? event->type
-                                                    : "malformed",
+    p = ngx_http_mspwh_spool_part(p, event ? event->type : "malformed",
                                   NGX_HTTP_MSPWH_SPOOL_TYPE);
-    p = ngx_http_mspwh_spool_part(p, event->entity_id,
+    p = ngx_http_mspwh_spool_part(p, event ? event->entity_id : "",
                                   NGX_HTTP_MSPWH_SPOOL_ID);
-    p = ngx_http_mspwh_spool_part(p, event->ticket_id,
+    p = ngx_http_mspwh_spool_part(p, event ? event->ticket_id : "",
                                   NGX_HTTP_MSPWH_SPOOL_ID);
     *p++ = ',';
 
-    p = ngx_hex_dump(p, ctx->digest, NGX_HTTP_MSPWH_SPOOL_MAC);
+    p = ngx_hex_dump(p, ctx->verification->digest, NGX_HTTP_MSPWH_SPOOL_MAC);
     *p = '\0';
 
     return name;
@@ -156,7 +156,7 @@ ngx_http_mspwh_spool_part(u_char *p, const char *text, size_t size)
 {
     size_t  len;
 
-    if (text == NULL || *text == '\0') {
+    if (*text == '\0') {
         text = "-";
     }
 
@@ -222,7 +222,8 @@ ngx_http_mspwh_spool_fields(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (ngx_http_mspwh_is_spooled_field(&h[i], &ctx->header)) {
+            if (ngx_http_mspwh_is_spooled_field(&h[i],
+                                            &ctx->verification->header)) {
                 p = ngx_sprintf(p, "%V: %V\n", &h[i].key, &h[i].value);
             }
         }

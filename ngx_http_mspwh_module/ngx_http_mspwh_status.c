@@ -1,5 +1,6 @@
 
 #include "ngx_http_mspwh_status.h"
+#include "ngx_http_mspwh_response.h"
 #include "ngx_http_mspwh_status_page.h"
 
 
@@ -77,10 +78,63 @@ ngx_http_mspwh_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* the merge names mspwh_spool */
+
+    if (clcf->handler != NULL && mlcf->spool == NULL) {
+        return "is not possible here: another directive answers";
+    }
+
     clcf->handler = ngx_http_mspwh_status_handler;
 
     mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
     mmcf->counted = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_mspwh_merge_status(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
+    ngx_http_mspwh_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* a handler is not inherited, but "if" and "limit_except" are inside */
+
+    if (clcf->noname && clcf->handler == NULL
+        && conf->status == NGX_CONF_UNSET_UINT)
+    {
+        conf->status = prev->status;
+
+        if (conf->status != NGX_CONF_UNSET_UINT) {
+            clcf->handler = ngx_http_mspwh_status_handler;
+        }
+    }
+
+    if (conf->status == NGX_CONF_UNSET_UINT) {
+        return NGX_CONF_OK;
+    }
+
+    if (clcf->handler != ngx_http_mspwh_status_handler) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"mspwh_status\" is in location \"%V\", "
+                           "but another directive there answers",
+                           &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->enable != NGX_CONF_UNSET_UINT
+        && conf->enable != NGX_HTTP_MSPWH_OFF)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"mspwh\" is enabled in location \"%V\", but "
+                           "\"mspwh_status\" there answers for itself: "
+                           "it must be \"off\" or inherited", &clcf->name);
+        return NGX_CONF_ERROR;
+    }
 
     return NGX_CONF_OK;
 }
@@ -273,33 +327,8 @@ ngx_http_mspwh_status_html(ngx_http_request_t *r)
         return NULL;
     }
 
-    return ngx_http_mspwh_status_chain(r, ngx_http_mspwh_status_page,
+    return ngx_http_mspwh_chain(r, ngx_http_mspwh_status_page,
                                        sizeof(ngx_http_mspwh_status_page) - 1);
-}
-
-
-ngx_chain_t *
-ngx_http_mspwh_status_chain(ngx_http_request_t *r, const char *text,
-    size_t len)
-{
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
-
-    b = ngx_calloc_buf(r->pool);
-    cl = ngx_alloc_chain_link(r->pool);
-
-    if (b == NULL || cl == NULL) {
-        return NULL;
-    }
-
-    b->pos = (u_char *) text;
-    b->last = b->pos + len;
-    b->memory = 1;
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    return cl;
 }
 
 

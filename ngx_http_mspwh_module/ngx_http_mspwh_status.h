@@ -23,6 +23,8 @@ typedef enum {
  * The directive.
  */
 char *ngx_http_mspwh_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_merge_status(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
 
 /*
  * Each returns the counters as text, in memory of the request's pool or
@@ -32,12 +34,6 @@ ngx_chain_t *ngx_http_mspwh_status_json(ngx_http_request_t *r,
     ngx_http_mspwh_main_conf_t *mmcf);
 ngx_chain_t *ngx_http_mspwh_status_prometheus(ngx_http_request_t *r,
     ngx_http_mspwh_main_conf_t *mmcf);
-
-/*
- * A text as a chain of one buffer; NULL where there is no memory.
- */
-ngx_chain_t *ngx_http_mspwh_status_chain(ngx_http_request_t *r,
-    const char *text, size_t len);
 
 
 #endif /* _NGX_HTTP_MSPWH_STATUS_H_INCLUDED_ */

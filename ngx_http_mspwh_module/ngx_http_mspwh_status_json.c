@@ -1,5 +1,6 @@
 
 #include "ngx_http_mspwh_status.h"
+#include "ngx_http_mspwh_response.h"
 
 
 static ngx_int_t ngx_http_mspwh_json_root(cJSON *root,
@@ -56,7 +57,7 @@ ngx_http_mspwh_status_json(ngx_http_request_t *r,
     cln->handler = cJSON_free;
     cln->data = text;
 
-    return ngx_http_mspwh_status_chain(r, text, ngx_strlen(text));
+    return ngx_http_mspwh_chain(r, text, ngx_strlen(text));
 }
 
 

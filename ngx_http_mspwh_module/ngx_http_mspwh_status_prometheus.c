@@ -1,5 +1,6 @@
 
 #include "ngx_http_mspwh_status.h"
+#include "ngx_http_mspwh_response.h"
 
 
 #define NGX_HTTP_MSPWH_PAGE  4096

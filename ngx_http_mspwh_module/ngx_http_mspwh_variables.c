@@ -1,5 +1,5 @@
 
-#include "ngx_http_mspwh_module.h"
+#include "ngx_http_mspwh_variables.h"
 
 
 typedef enum {
@@ -20,25 +20,19 @@ typedef enum {
 
 static ngx_int_t ngx_http_mspwh_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static void ngx_http_mspwh_value(ngx_http_mspwh_ctx_t *ctx, uintptr_t data,
-    ngx_str_t *value);
+static ngx_int_t ngx_http_mspwh_body_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static void ngx_http_mspwh_result_value(ngx_http_mspwh_ctx_t *ctx,
+    uintptr_t data, ngx_str_t *value);
+static void ngx_http_mspwh_event_value(ngx_http_mspwh_verification_t *vf,
+    uintptr_t data, ngx_str_t *value);
 static void ngx_http_mspwh_text(const char *text, ngx_str_t *value);
+static void ngx_http_mspwh_show(ngx_http_variable_value_t *v,
+    ngx_str_t *value);
 static ngx_str_t *ngx_http_mspwh_variable_name(uintptr_t data);
-static void ngx_http_mspwh_anomaly_text(u_char *p, mspwh_event_t *event,
-    ngx_str_t *text);
-
-
-ngx_str_t  ngx_http_mspwh_verdicts[] = {
-    ngx_null_string,
-    ngx_string("verified"),
-    ngx_string("no_signature"),
-    ngx_string("malformed_signature"),
-    ngx_string("bad_signature"),
-    ngx_string("malformed_payload"),
-    ngx_string("not_accepted"),
-    ngx_string("duplicate"),
-    ngx_string("in_flight")
-};
+static void ngx_http_mspwh_warn_early(ngx_http_request_t *r,
+    ngx_str_t *variable);
+static ngx_uint_t ngx_http_mspwh_is_early(ngx_http_request_t *r);
 
 
 #define ngx_http_mspwh_var(name, data)                                        \
@@ -103,16 +97,18 @@ ngx_http_mspwh_find_variable(ngx_conf_t *cf, ngx_str_t *name)
 }
 
 
-ngx_uint_t
-ngx_http_mspwh_is_variable(ngx_conf_t *cf, ngx_str_t *name)
+void
+ngx_http_mspwh_init_body_variable(ngx_http_variable_t *var, ngx_uint_t index)
 {
-    ngx_http_variable_t  *v;
+    var->get_handler = ngx_http_mspwh_body_variable;
+    var->data = index;
+}
 
-    v = ngx_http_mspwh_find_variable(cf, name);
 
-    return v != NULL
-           && (v->get_handler == ngx_http_mspwh_variable
-               || v->get_handler == ngx_http_mspwh_set_variable);
+ngx_uint_t
+ngx_http_mspwh_is_body_variable(ngx_http_variable_t *var)
+{
+    return var->get_handler == ngx_http_mspwh_body_variable;
 }
 
 
@@ -123,61 +119,117 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ngx_str_t              value;
     ngx_http_mspwh_ctx_t  *ctx;
 
-    ctx = ngx_http_mspwh_get_ctx(r);
+    ctx = ngx_http_mspwh_find_ctx(r);
+    v->not_found = 1;
 
     if (ctx == NULL) {
-        ngx_http_mspwh_check_early(r, ngx_http_mspwh_variable_name(data));
-    }
-
-    if (ctx == NULL
-        || (data >= NGX_HTTP_MSPWH_VAR_EVENT_TYPE
-            && !ctx->has_event))
-    {
-        v->not_found = 1;
+        ngx_http_mspwh_warn_early(r, ngx_http_mspwh_variable_name(data));
         return NGX_OK;
     }
 
-    ngx_http_mspwh_value(ctx, data, &value);
+    if (data < NGX_HTTP_MSPWH_VAR_EVENT_TYPE) {
+        ngx_http_mspwh_result_value(ctx, data, &value);
 
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-    v->len = value.len;
-    v->data = value.data;
+    } else if (ngx_http_mspwh_event(ctx) != NULL) {
+        ngx_http_mspwh_event_value(ctx->verification, data, &value);
+
+    } else {
+        return NGX_OK;
+    }
+
+    ngx_http_mspwh_show(v, &value);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_body_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                       value;
+    ngx_uint_t                      i;
+    ngx_http_variable_t            *var;
+    ngx_http_mspwh_ctx_t           *ctx;
+    ngx_http_mspwh_set_t           *set;
+    ngx_http_core_main_conf_t      *cmcf;
+    ngx_http_mspwh_verification_t  *vf;
+
+    ctx = ngx_http_mspwh_find_ctx(r);
+    v->not_found = 1;
+
+    if (ctx == NULL) {
+        cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+        var = cmcf->variables.elts;
+
+        ngx_http_mspwh_warn_early(r, &var[data].name);
+        return NGX_OK;
+    }
+
+    if (ngx_http_mspwh_event(ctx) == NULL) {
+        return NGX_OK;
+    }
+
+    vf = ctx->verification;
+    set = vf->sets ? vf->sets->elts : NULL;
+
+    for (i = 0; set && i < vf->sets->nelts; i++) {
+        if (set[i].index == data) {
+            ngx_http_mspwh_text(vf->event.values[i], &value);
+            ngx_http_mspwh_show(v, &value);
+            break;
+        }
+    }
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_mspwh_value(ngx_http_mspwh_ctx_t *ctx, uintptr_t data,
+ngx_http_mspwh_result_value(ngx_http_mspwh_ctx_t *ctx, uintptr_t data,
+    ngx_str_t *value)
+{
+    ngx_http_mspwh_verification_t  *vf;
+
+    ngx_str_null(value);
+
+    if (data == NGX_HTTP_MSPWH_VAR_VERDICT) {
+        *value = ngx_http_mspwh_verdicts[ctx->verdict];
+        return;
+    }
+
+    vf = ngx_http_mspwh_decided(ctx);
+
+    if (vf == NULL || vf->secret == NULL) {
+        return;
+    }
+
+    if (data == NGX_HTTP_MSPWH_VAR_KEY_ID) {
+        *value = vf->secret->id;
+
+    } else { /* NGX_HTTP_MSPWH_VAR_DELIVERY_ID */
+        value->data = vf->delivery_id;
+        value->len = sizeof(vf->delivery_id);
+    }
+}
+
+
+static void
+ngx_http_mspwh_event_value(ngx_http_mspwh_verification_t *vf, uintptr_t data,
     ngx_str_t *value)
 {
     mspwh_event_t  *event;
 
-    event = &ctx->event;
+    event = &vf->event;
 
     switch (data) {
-
-    case NGX_HTTP_MSPWH_VAR_VERDICT:
-        *value = ngx_http_mspwh_verdicts[ctx->verdict];
-        break;
-
-    case NGX_HTTP_MSPWH_VAR_KEY_ID:
-        *value = ctx->key_id;
-        break;
-
-    case NGX_HTTP_MSPWH_VAR_DELIVERY_ID:
-        value->data = ctx->delivery_id;
-        value->len = ctx->key_id.len ? sizeof(ctx->delivery_id) : 0;
-        break;
 
     case NGX_HTTP_MSPWH_VAR_EVENT_TYPE:
         ngx_http_mspwh_text(event->type, value);
         break;
 
     case NGX_HTTP_MSPWH_VAR_EVENT_TYPE_RAW:
-        *value = ctx->type_raw;
+        *value = vf->type_raw;
         break;
 
     case NGX_HTTP_MSPWH_VAR_ENTITY:
@@ -197,7 +249,7 @@ ngx_http_mspwh_value(ngx_http_mspwh_ctx_t *ctx, uintptr_t data,
         break;
 
     default: /* NGX_HTTP_MSPWH_VAR_ANOMALY */
-        *value = ctx->anomaly;
+        *value = vf->anomaly;
     }
 }
 
@@ -207,6 +259,17 @@ ngx_http_mspwh_text(const char *text, ngx_str_t *value)
 {
     value->data = (u_char *) text;
     value->len = ngx_strlen(text);
+}
+
+
+static void
+ngx_http_mspwh_show(ngx_http_variable_value_t *v, ngx_str_t *value)
+{
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->len = value->len;
+    v->data = value->data;
 }
 
 
@@ -221,65 +284,56 @@ ngx_http_mspwh_variable_name(uintptr_t data)
 }
 
 
-/*
- * Made before anybody asks for them: of a variable that fails, nobody would
- * know but that it is empty.
- */
+/* what a map or another module does with a variable, "nginx -t" cannot see */
 
-ngx_int_t
-ngx_http_mspwh_make_texts(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
+static void
+ngx_http_mspwh_warn_early(ngx_http_request_t *r, ngx_str_t *variable)
 {
-    char           *p;
-    size_t          raw, len;
-    unsigned        i;
-    mspwh_event_t  *event;
+    static time_t  last;
 
-    event = &ctx->event;
-
-    raw = ngx_strlen(event->type_raw);
-    len = raw * 3;
-
-    for (i = 0; i < MSPWH_ANOMALIES; i++) {
-        if (event->anomalies & (1 << i)) {
-            len += ngx_strlen(mspwh_event_anomaly(i)) + 1;
-        }
+    if (!ngx_http_mspwh_is_early(r)
+        || (last != 0 && ngx_time() - last < NGX_HTTP_MSPWH_NOTICE_INTERVAL))
+    {
+        return;
     }
 
-    p = ngx_pnalloc(r->pool, len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
+    last = ngx_time();
 
-    ctx->type_raw.data = (u_char *) p;
-
-    p = mspwh_event_type_escape(p, event->type_raw, raw);
-
-    ctx->type_raw.len = (u_char *) p - ctx->type_raw.data;
-
-    ngx_http_mspwh_anomaly_text((u_char *) p, event, &ctx->anomaly);
-
-    return NGX_OK;
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "mspwh: \"$%V\" is used before the body is read, when it "
+                  "is always empty: use it in \"proxy_pass\", headers and "
+                  "logs, not in limits, access checks, \"if\", \"set\", "
+                  "\"rewrite\" or to choose a location; a map on it may need "
+                  "\"volatile\"", variable);
 }
 
 
-static void
-ngx_http_mspwh_anomaly_text(u_char *p, mspwh_event_t *event, ngx_str_t *text)
+/*
+ * The main request has not come to its check.  One that has been answered, or
+ * that an error has led elsewhere, keeps the phase that it was in for headers
+ * and logs, and one that came to no phase is in the first: there, an empty
+ * value is right.
+ */
+
+static ngx_uint_t
+ngx_http_mspwh_is_early(ngx_http_request_t *r)
 {
-    unsigned  i;
+    ngx_http_request_t          *mr;
+    ngx_http_mspwh_loc_conf_t   *mlcf;
+    ngx_http_mspwh_main_conf_t  *mmcf;
 
-    text->data = p;
-
-    for (i = 0; i < MSPWH_ANOMALIES; i++) {
-        if (event->anomalies & (1 << i)) {
-
-            if (p > text->data) {
-                *p++ = ',';
-            }
-
-            p = ngx_cpymem(p, mspwh_event_anomaly(i),
-                           ngx_strlen(mspwh_event_anomaly(i)));
-        }
+    if (ngx_http_mspwh_get_store(r) != NULL) {
+        return 0;
     }
 
-    text->len = p - text->data;
+    mr = r->main;
+
+    mlcf = ngx_http_get_module_loc_conf(mr, ngx_http_mspwh_module);
+    mmcf = ngx_http_get_module_main_conf(mr, ngx_http_mspwh_module);
+
+    return mlcf->checked
+           && mr->phase_handler < mmcf->check_phase
+           && mr->headers_out.status == 0
+           && !mr->error_page
+           && (r != mr || r->write_event_handler == ngx_http_core_run_phases);
 }

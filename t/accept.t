@@ -197,7 +197,7 @@ for my $end ('', ', let through \(monitor\)') {
     for (1 .. 40) { last if info() =~ $line; select undef, undef, undef, 0.05 }
     like(info(), qr/\[info\] .*$line/, "a line at info: $line");
 }
-unlike(info(), qr/\[warn\].*not_accepted/, 'no rejection is logged');
+unlike(info(), qr/\[(?:warn|error)\].*not_accepted/, 'no rejection is logged');
 
 ok(stop(), 'nginx stops in time');
 unlike(error_log() . info(), qr/\[(alert|crit|emerg)\]/, 'nothing alarming in the log');

@@ -14,6 +14,7 @@ my $dead = port('dead');
 # --- configuration -----------------------------------------------------------
 
 my $zone = 'mspwh_dedup_zone zone=events:1m;';
+my $expected = '"zone=name" and "key=value", each once, or "off"';
 my @bad = (
     ['mspwh_dedup_zone ttl=1h;', 'mspwh_dedup_zone', 'zone=name:size'],
     ['mspwh_dedup_zone zone=events;', 'mspwh_dedup_zone', '"zone=events"', 'zone=events:10m'],
@@ -35,9 +36,16 @@ my @bad = (
     ['limit_req_zone $uri zone=events:1m rate=1r/s; ' . $zone, '"events"', 'different use'],
     ['server { mspwh_dedup_zone zone=events:1m; }', 'mspwh_dedup_zone', 'not allowed here'],
     ['mspwh_dedup zone=events;', 'mspwh_dedup', 'unknown zone', '"events"', 'mspwh_dedup_zone'],
-    ["$zone mspwh_dedup events;", 'mspwh_dedup', '"events"', '"zone=name" or "off"'],
-    ["$zone mspwh_dedup zone=;", 'mspwh_dedup', '"zone="', '"zone=name" or "off"'],
-    ["$zone mspwh_dedup on;", 'mspwh_dedup', '"on"', '"zone=name" or "off"'],
+    ["$zone mspwh_dedup events;", 'mspwh_dedup', '"events"', $expected],
+    ["$zone mspwh_dedup zone=;", 'mspwh_dedup', '"zone="', $expected],
+    ["$zone mspwh_dedup on;", 'mspwh_dedup', '"on"', $expected],
+    ["$zone mspwh_dedup zone=events off;", 'mspwh_dedup', '"off"', $expected],
+    ["$zone mspwh_dedup off zone=events;", 'mspwh_dedup', '"off"', $expected],
+    ["$zone mspwh_dedup zone=events zone=events;", 'mspwh_dedup', '"zone=events"', 'each once'],
+    ["$zone mspwh_dedup key=\$uri key=\$host;", 'mspwh_dedup', '"key=$host"', 'each once'],
+    ["$zone mspwh_dedup key=\$uri;", 'mspwh_dedup', '"key=$uri"', 'no "zone=name"'],
+    ["$zone mspwh_dedup zone=events key=;", 'mspwh_dedup', '"key="', 'no variable'],
+    ["$zone mspwh_dedup zone=events key=id;", 'mspwh_dedup', '"key=id"', 'no variable'],
     ["$zone mspwh_dedup off; mspwh_dedup zone=events;", 'mspwh_dedup', 'duplicate'],
 );
 for (@bad) {
@@ -47,8 +55,9 @@ for (@bad) {
     like($text, qr/\[emerg\].*\Q$_\E.*test\.conf:\d+/, "names $_: $lines") for @patterns;
 }
 my $on = 'mspwh on; mspwh_secret x;';
-for ($zone, "server { $on mspwh_dedup zone=events; } $zone", "$on mspwh_dedup off;",
+for ($zone, "server { $on mspwh_dedup zone=events; } $zone", "$on mspwh_dedup off; server { }",
     "$zone $on mspwh_dedup zone=events; server { mspwh_dedup off; }",
+    "$zone $on mspwh_dedup key=\$mspwh_entity_id zone=events; server { }",
     'mspwh_dedup_zone pending=1s ttl=30d zone=events:32k;')
 {
     my ($rc, $text) = config_test($_);

@@ -244,7 +244,7 @@ for (@malformed) {
     my @lines = log_matches(qr/malformed_payload/, $at);
     is(scalar(@lines), 1, "malformed: $what: one log line");
     my $bytes = length $body;
-    like($lines[0] // '', qr/\[warn\].*\b$bytes\b/, "malformed: $what: warn, size");
+    like($lines[0] // '', qr/\[error\].*\b$bytes\b/, "malformed: $what: error, size");
 }
 is(scalar(records()), 0, 'backend saw none of the malformed');
 

@@ -133,7 +133,7 @@ SKIP: {
     logged('edge', 'var/log/nginx/webhook.log',
         qr/ 200 verdict=verified type=ticket\.created entity=17 ticket=9 key=2026 /,
         '... the log has the event');
-    logged('edge', 'var/log/nginx/webhook.error.log', qr/\[warn\].*mspwh: bad_signature/,
+    logged('edge', 'var/log/nginx/webhook.error.log', qr/\[error\].*mspwh: bad_signature/,
         '... and why the forged one was refused');
     my $status = request(port => 'status', method => 'GET', path => '/mspwh');
     like($status->{body}, qr/bad_signature/, '... there are counters');
@@ -206,7 +206,7 @@ sub mount_secret {
     logged('sidecar', 'stdout.log',
         qr/"status":200,"verdict":"verified","type":"ticket\.updated","entity_id":"17"/,
         '... the log is on stdout');
-    logged('sidecar', 'stderr.log', qr/\[warn\].*mspwh: bad_signature/, '... errors are on stderr');
+    logged('sidecar', 'stderr.log', qr/\[error\].*mspwh: bad_signature/, '... errors are on stderr');
 
     mount_secret(2, 'the second');
     ok(reload_instance('sidecar'), '... the secret is changed, and nginx reloaded');

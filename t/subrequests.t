@@ -120,9 +120,10 @@ CONF
 my $large = event('ticket.created', 60_000_000);
 for my $wait (0.001, 0.005, 0.02) {
     leads_to("60 MB, the mirror fails after $wait s, too", 200, [$large, $large],
-        path => "/both?wait=$wait", body => $large);
+        path => "/both?wait=$wait", body => $large, timeout => 60);
 }
-leads_to('60 MB, the mirror goes to the spool', 200, [$large], path => '/spool?wait=0.005', body => $large);
+leads_to('60 MB, the mirror goes to the spool', 200, [$large], path => "/spool?wait=0.005", body => $large,
+    timeout => 60);
 
 # --- a verdict that changes ------------------------------------------------------------
 
@@ -217,7 +218,7 @@ sub own_bodies {
     is_deeply([spooled('own')], [], "$script: nothing of its own is in the spool");
     my @told = grep { $_->{sha256} ne sha256_hex($note) and ($_->{header}{'x-told'} // '') eq 'verified' }
         records();
-    ok(!@told, "$script: no body of its own is said to be verified");
+    ok(!@told, "$script: no body of its own is said to be verified") or diag explain \@told;
 }
 
 my $lua = sub { "content_by_lua_block { local own, to = ngx.var.http_x_own, ngx.var.arg_to $_[0] }" };

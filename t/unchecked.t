@@ -134,7 +134,6 @@ my @early = (
     ['a variable of mspwh_set', "location /a { set \$x \$site; $proxy }", 'site'],
     ['if', "location /a { if (\$mspwh_entity = ticket) { set \$x 1; } $proxy }", 'mspwh_entity'],
     ['rewrite', "location /a { rewrite ^ /a/\$mspwh_action break; $proxy }", 'mspwh_action'],
-    ['return', 'location /a { return 404 $mspwh_entity_id; }', 'mspwh_entity_id'],
     ['limit_req', "location /a { limit_req zone=entity; $proxy }", 'mspwh_entity'],
     ['limit_req with a map', 'location /a { limit_req zone=map; proxy_pass http://$to; }', 'mspwh_event_type',
         'A'],

@@ -98,7 +98,8 @@ my @warned = (
         ['trailing.key', 'a trailing blank'], ['tab.key', 'a trailing tab'], ['tabs.key', 'a leading tab'],
         ['open.key', 'a secret file that others can read']),
 
-    ['a spool for small bodies', server("location /a {\n${\SMALL}\nmspwh_spool spool; # here\n}"), $size],
+    ['a spool for small bodies', server("location /w { client_max_body_size 64m; mspwh on; }\n"
+        . "location /a {\n${\SMALL}\nmspwh_spool spool; # here\n}"), $size],
     ['a spool for small bodies, mspwh on', server("location /a { mspwh on; # here\n${\SMALL}\n"
         . "mspwh_spool spool;\n}"), $size],
     ['a named location with a spool for small bodies',

@@ -164,10 +164,10 @@ fuzz_verify(const uint8_t *data, size_t size)
 static int
 fuzz_keys(mspwh_verifier_t *verifier, unsigned which, uint64_t *random)
 {
-    int           first;
-    char          secret[16];
-    unsigned      i, n, number;
-    EVP_MAC_CTX  *key;
+    int             first;
+    char            secret[16];
+    unsigned        i, n, number;
+    mspwh_secret_t  hmac;
 
     first = -1;
     n = 1 + (unsigned) fuzz_random(random, MSPWH_SECRETS);
@@ -180,15 +180,15 @@ fuzz_keys(mspwh_verifier_t *verifier, unsigned which, uint64_t *random)
         }
 
         snprintf(secret, sizeof(secret), "secret%u", number);
-        key = mspwh_signature_key(secret, strlen(secret));
 
-        fuzz_check(key != NULL && mspwh_verifier_add(verifier, key) == 0,
-                   "key %u", i);
+        fuzz_check(mspwh_secret_init(&hmac, secret, strlen(secret)) == 0
+                   && mspwh_verifier_add(verifier, &hmac) == 0,
+                   "secret %u", i);
         fuzz_check(i < MSPWH_SECRETS - 1
-                   || mspwh_verifier_add(verifier, key) == -1,
-                   "a key too many");
+                   || mspwh_verifier_add(verifier, &hmac) == -1,
+                   "a secret too many");
 
-        EVP_MAC_CTX_free(key);
+        mspwh_secret_cleanup(&hmac);
     }
 
     return first;

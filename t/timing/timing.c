@@ -247,20 +247,21 @@ judge(const char *name, unsigned char *kinds, float *times, size_t n)
 static void
 prepare(mspwh_verifier_t *verifier)
 {
-    int            match;
-    size_t         length;
-    EVP_MAC_CTX   *key;
-    unsigned char  right[EVP_MAX_MD_SIZE];
+    int             match;
+    size_t          length;
+    unsigned char   right[EVP_MAX_MD_SIZE];
+    mspwh_secret_t  hmac;
 
     memset(body, 'x', sizeof(body));
     memset(verifier, 0, sizeof(*verifier));
 
-    key = mspwh_signature_key("correct horse battery staple", 28);
-    if (key == NULL || mspwh_verifier_add(verifier, key) != 0) {
+    if (mspwh_secret_init(&hmac, "correct horse battery staple", 28) != 0
+        || mspwh_verifier_add(verifier, &hmac) != 0)
+    {
         fail("no HMAC");
     }
 
-    EVP_MAC_CTX_free(key);
+    mspwh_secret_cleanup(&hmac);
 
     if (mspwh_verifier_update(verifier, body, sizeof(body)) != 0
         || EVP_MAC_final(verifier->mac[0], right, &length, sizeof(right)) != 1

@@ -78,7 +78,7 @@ static int
 verify(const char *keys, const vector_t *v, size_t split, const void *digest)
 {
     int                match;
-    EVP_MAC_CTX       *key;
+    mspwh_secret_t     secret;
     const vector_t    *k;
     mspwh_verifier_t   verifier;
 
@@ -87,10 +87,10 @@ verify(const char *keys, const vector_t *v, size_t split, const void *digest)
     for ( /* void */ ; *keys; keys++) {
         k = &vectors[*keys - '0'];
 
-        key = mspwh_signature_key(k->key, k->key_length);
-        assert_non_null(key);
-        assert_int_equal(mspwh_verifier_add(&verifier, key), 0);
-        EVP_MAC_CTX_free(key);
+        assert_int_equal(mspwh_secret_init(&secret, k->key, k->key_length),
+                         0);
+        assert_int_equal(mspwh_verifier_add(&verifier, &secret), 0);
+        mspwh_secret_cleanup(&secret);
     }
 
     match = 99;
@@ -167,7 +167,7 @@ test_reuse(void **state)
 {
     int                match;
     unsigned           i;
-    EVP_MAC_CTX       *key;
+    mspwh_secret_t     secret;
     const vector_t    *v;
     mspwh_verifier_t   verifier;
 
@@ -176,11 +176,11 @@ test_reuse(void **state)
     v = &vectors[1];
     memset(&verifier, 0, sizeof(verifier));
 
-    key = mspwh_signature_key(v->key, v->key_length);
-    assert_non_null(key);
+    assert_int_equal(mspwh_secret_init(&secret, v->key, v->key_length), 0);
+    assert_true(mspwh_secret_equal(&secret, &secret));
 
     for (i = 0; i < 3; i++) {
-        assert_int_equal(mspwh_verifier_add(&verifier, key), 0);
+        assert_int_equal(mspwh_verifier_add(&verifier, &secret), 0);
         assert_int_equal(mspwh_verifier_update(&verifier, v->data,
                                                v->length), 0);
         assert_int_equal(mspwh_verifier_final(&verifier,
@@ -190,13 +190,13 @@ test_reuse(void **state)
     }
 
     for (i = 0; i < MSPWH_SECRETS; i++) {
-        assert_int_equal(mspwh_verifier_add(&verifier, key), 0);
+        assert_int_equal(mspwh_verifier_add(&verifier, &secret), 0);
     }
 
-    assert_int_equal(mspwh_verifier_add(&verifier, key), -1);
+    assert_int_equal(mspwh_verifier_add(&verifier, &secret), -1);
 
     mspwh_verifier_cleanup(&verifier);
-    EVP_MAC_CTX_free(key);
+    mspwh_secret_cleanup(&secret);
 }
 
 
@@ -207,7 +207,7 @@ test_reset(void **state)
 {
     int                match;
     unsigned           i;
-    EVP_MAC_CTX       *key;
+    mspwh_secret_t     secret;
     const vector_t    *v;
     mspwh_verifier_t   verifier;
 
@@ -217,10 +217,11 @@ test_reset(void **state)
     memset(&verifier, 0, sizeof(verifier));
 
     for (i = 0; i < 2; i++) {
-        key = mspwh_signature_key(vectors[i].key, vectors[i].key_length);
-        assert_non_null(key);
-        assert_int_equal(mspwh_verifier_add(&verifier, key), 0);
-        EVP_MAC_CTX_free(key);
+        assert_int_equal(mspwh_secret_init(&secret, vectors[i].key,
+                                           vectors[i].key_length), 0);
+        assert_true(secret.can_reset);
+        assert_int_equal(mspwh_verifier_add(&verifier, &secret), 0);
+        mspwh_secret_cleanup(&secret);
     }
 
     for (i = 0; i < 3; i++) {

@@ -43,7 +43,6 @@ faults_openssl(void)
     FAULTS_TWO(void *, ngx_create_temp_buf, void *, size_t, NULL)             \
     FAULTS_TWO(void *, ngx_slab_alloc, void *, size_t, NULL)                  \
     FAULTS_TWO(void *, ngx_slab_calloc, void *, size_t, NULL)                 \
-    FAULTS_TWO(void *, ngx_slab_alloc_locked, void *, size_t, NULL)           \
     FAULTS_FOUR(ssize_t, ngx_read_file, void *, void *, size_t, int64_t, -1)  \
     FAULTS_TWO(intptr_t, ngx_http_read_client_request_body, void *, void *,   \
                500)                                                           \
@@ -59,6 +58,9 @@ faults_openssl(void)
     FAULTS_THREE(void *, ngx_http_add_variable, void *, void *, uintptr_t,    \
                  NULL)                                                        \
     FAULTS_TWO(intptr_t, ngx_http_get_variable_index, void *, void *, -1)     \
+    FAULTS_ONE(intptr_t, ngx_http_compile_complex_value, void *, -1)          \
+    FAULTS_THREE(intptr_t, ngx_http_complex_value, void *, void *, void *,    \
+                 -1)                                                          \
     FAULTS_THREE(intptr_t, ngx_conf_full_name, void *, void *, uintptr_t, -1) \
     FAULTS_TWO(intptr_t, ngx_add_path, void *, void *, -1)                    \
                                                                               \
@@ -74,6 +76,11 @@ faults_openssl(void)
                  faults_openssl())                                            \
     FAULTS_FOUR(int, EVP_MAC_final, void *, void *, void *, size_t,           \
                 faults_openssl())                                             \
+                                                                              \
+    FAULTS_THREE(void *, EVP_MD_fetch, void *, void *, void *,                \
+                 (void *) (intptr_t) faults_openssl())                        \
+    FAULTS_SIX(int, EVP_Digest, void *, size_t, void *, void *, void *,       \
+               void *, faults_openssl())                                      \
                                                                               \
     FAULTS_TWO(void *, cJSON_ParseWithLength, void *, size_t, NULL)           \
     FAULTS_NONE(void *, cJSON_CreateObject, NULL)                             \
@@ -131,6 +138,9 @@ own_ ## name params                                                           \
     faults_own(type, name, (A a, B b, C c), (a, b, c), failure)
 #define FAULTS_FOUR(type, name, A, B, C, D, failure)                          \
     faults_own(type, name, (A a, B b, C c, D d), (a, b, c, d), failure)
+#define FAULTS_SIX(type, name, A, B, C, D, E, F, failure)                     \
+    faults_own(type, name, (A a, B b, C c, D d, E e, F f),                    \
+               (a, b, c, d, e, f), failure)
 
 FAULTS_ALL
 
@@ -139,6 +149,7 @@ FAULTS_ALL
 #undef FAULTS_TWO
 #undef FAULTS_THREE
 #undef FAULTS_FOUR
+#undef FAULTS_SIX
 
 
 #define faults_entry(name)  { #name, (void *) own_ ## name,                   \
@@ -149,6 +160,7 @@ FAULTS_ALL
 #define FAULTS_TWO(type, name, ...)    faults_entry(name)
 #define FAULTS_THREE(type, name, ...)  faults_entry(name)
 #define FAULTS_FOUR(type, name, ...)   faults_entry(name)
+#define FAULTS_SIX(type, name, ...)    faults_entry(name)
 
 static const struct {
     const char          *name;

@@ -1,0 +1,35 @@
+
+/*
+ * SHA-256 (FIPS 180-4).
+ */
+
+
+#ifndef _MSPWH_DIGEST_H_INCLUDED_
+#define _MSPWH_DIGEST_H_INCLUDED_
+
+
+#include <stddef.h>
+
+
+#define MSPWH_SHA256_LENGTH  32
+
+
+/* OpenSSL's EVP_MD */
+typedef struct evp_md_st  mspwh_sha256_t;
+
+
+/*
+ * Looks the hash up once, as that takes OpenSSL longer than to use it.
+ * Returns NULL if OpenSSL fails; mspwh_sha256_free() releases it.
+ */
+mspwh_sha256_t *mspwh_sha256_fetch(void);
+void mspwh_sha256_free(mspwh_sha256_t *sha256);
+
+/*
+ * Hashes "length" bytes.  Returns 0, or -1 if OpenSSL fails.
+ */
+int mspwh_sha256(mspwh_sha256_t *sha256, const void *data, size_t length,
+    unsigned char digest[MSPWH_SHA256_LENGTH]);
+
+
+#endif /* _MSPWH_DIGEST_H_INCLUDED_ */

@@ -1,0 +1,179 @@
+
+#include "ngx_http_mspwh_answer.h"
+#include "ngx_http_mspwh_accept.h"
+#include "ngx_http_mspwh_dedup.h"
+#include "ngx_http_mspwh_response.h"
+
+
+static void ngx_http_mspwh_log_rejected(ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf);
+static void ngx_http_mspwh_log_unread(ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf);
+
+
+ngx_int_t
+ngx_http_mspwh_answer(ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_mspwh_answer_rejected(ctx, mlcf);
+
+    if (rc != NGX_DECLINED || ctx->verdict != NGX_HTTP_MSPWH_VERIFIED) {
+        return rc;
+    }
+
+    /* what another location does not accept, or has seen, this one may */
+
+    rc = ngx_http_mspwh_accept_event(ctx, mlcf);
+
+    return (rc == NGX_DECLINED) ? ngx_http_mspwh_claim_event(ctx, mlcf) : rc;
+}
+
+
+ngx_int_t
+ngx_http_mspwh_answer_rejected(ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_http_request_t             *r;
+    ngx_http_mspwh_verification_t  *v;
+
+    r = ctx->request;
+    v = ctx->verification;
+
+    ctx->monitor = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR);
+    ctx->answer = 0;
+
+    if (v->state != NGX_HTTP_MSPWH_DECIDED) {
+        ngx_http_mspwh_set_verdict(ctx, NGX_HTTP_MSPWH_NONE);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (v->reason == NGX_HTTP_MSPWH_NO_REASON) {
+        ngx_http_mspwh_set_verdict(ctx, NGX_HTTP_MSPWH_VERIFIED);
+        return NGX_DECLINED;
+    }
+
+    ngx_http_mspwh_set_verdict(ctx,
+                               ngx_http_mspwh_reasons[v->reason].verdict);
+
+    ngx_http_mspwh_log_rejected(ctx, mlcf);
+
+    if (ctx->monitor) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->verdict != NGX_HTTP_MSPWH_MALFORMED_PAYLOAD) {
+        return ngx_http_mspwh_challenge(r);
+    }
+
+    if (mlcf->malformed == NGX_HTTP_MSPWH_PASS) {
+        return NGX_DECLINED;
+    }
+
+    /* nginx would close the connection, though the body has been read */
+
+    ctx->keepalive = r->keepalive;
+
+    return NGX_HTTP_BAD_REQUEST;
+}
+
+
+/* once for each verification, and again if it was let through at first */
+
+static void
+ngx_http_mspwh_log_rejected(ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    u_char                          at[sizeof(" at byte ") + NGX_INT64_LEN];
+    ngx_uint_t                      encoded;
+    ngx_http_request_t             *r;
+    ngx_http_mspwh_verification_t  *v;
+    static ngx_str_t                name = ngx_string("Content-Encoding");
+
+    r = ctx->request;
+    v = ctx->verification;
+
+    if (v->logged || (v->let_through && ctx->monitor)) {
+        return;
+    }
+
+    if (ctx->monitor) {
+        v->let_through = 1;
+
+    } else {
+        v->logged = 1;
+    }
+
+    if (v->body.request_body == NULL
+        && v->reason < NGX_HTTP_MSPWH_NO_SECRET)
+    {
+        ngx_http_mspwh_log_unread(ctx, mlcf);
+        return;
+    }
+
+    at[0] = '\0';
+
+    if (v->has_offset) {
+        ngx_sprintf(at, " at byte %uL%Z", v->error_offset);
+    }
+
+    /* MSP Manager compresses nothing: something on the way has changed it */
+
+    encoded = (ngx_http_mspwh_find_header(&r->headers_in.headers, &name)
+               != NULL);
+
+    ngx_log_error(mlcf->log_level, r->connection->log, 0,
+                  "mspwh: %V: %s%s, body %O bytes%s, %ui secret(s)%s",
+                  &ngx_http_mspwh_verdicts[ctx->verdict],
+                  ngx_http_mspwh_reason_words(v->reason), at, v->size,
+                  encoded ? " with Content-Encoding" : "",
+                  v->secrets ? v->secrets->nelts : 0,
+                  ctx->monitor ? NGX_HTTP_MSPWH_LET_THROUGH : "");
+}
+
+
+static void
+ngx_http_mspwh_log_unread(ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    u_char               size[sizeof(" bytes,") + NGX_OFF_T_LEN];
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    size[0] = '\0';
+
+    if (r->headers_in.content_length_n >= 0) {
+        ngx_sprintf(size, " %O bytes,%Z", r->headers_in.content_length_n);
+    }
+
+    ngx_log_error(mlcf->log_level, r->connection->log, 0,
+                  "mspwh: %V: %s, body%s not read%s",
+                  &ngx_http_mspwh_verdicts[ctx->verdict],
+                  ngx_http_mspwh_reason_words(ctx->verification->reason), size,
+                  ctx->monitor ? NGX_HTTP_MSPWH_LET_THROUGH : "");
+}
+
+
+ngx_int_t
+ngx_http_mspwh_show_verdict(ngx_http_mspwh_ctx_t *ctx)
+{
+    ngx_str_t           *verdict;
+    ngx_http_request_t  *r;
+    static ngx_str_t     name = ngx_string("Mspwh-Verdict");
+
+    r = ctx->request;
+
+    if (ctx->answer == 0 || ctx->answer != r->headers_out.status) {
+        return NGX_OK;
+    }
+
+    /* monitor mode lets a duplicate through, as far as the disk */
+
+    verdict = &ngx_http_mspwh_verdicts[(ctx->answer == NGX_HTTP_ACCEPTED)
+                                       ? NGX_HTTP_MSPWH_VERIFIED
+                                       : ctx->verdict];
+
+    return (ngx_http_mspwh_set_header(r, &name, verdict) != NULL) ? NGX_OK
+                                                                  : NGX_ERROR;
+}

@@ -1,0 +1,172 @@
+
+/*
+ * The configuration of a level, which no request changes, and the directives
+ * of one value.
+ */
+
+
+#ifndef _NGX_HTTP_MSPWH_CONF_H_INCLUDED_
+#define _NGX_HTTP_MSPWH_CONF_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+#define NGX_HTTP_MSPWH_OFF     0
+#define NGX_HTTP_MSPWH_ON      1
+#define NGX_HTTP_MSPWH_MONITOR 2
+
+#define NGX_HTTP_MSPWH_REJECT  0
+#define NGX_HTTP_MSPWH_PASS    1
+
+/* milliseconds of timers that only keep a worker that is about to exit */
+#define NGX_HTTP_MSPWH_KEEP_WORKER  60000
+
+/* seconds between two lines about the same mistake, in each worker */
+#define NGX_HTTP_MSPWH_NOTICE_INTERVAL  60
+
+/* the ids of secrets that are counted apart, and one place for all others */
+#define NGX_HTTP_MSPWH_KEY_SLOTS  64
+#define NGX_HTTP_MSPWH_OTHER_KEY  NGX_HTTP_MSPWH_KEY_SLOTS
+
+
+typedef struct ngx_http_mspwh_secrets_s  ngx_http_mspwh_secrets_t;
+typedef struct ngx_http_mspwh_fields_s  ngx_http_mspwh_fields_t;
+typedef struct ngx_http_mspwh_counters_s  ngx_http_mspwh_counters_t;
+typedef struct ngx_http_mspwh_dedup_s  ngx_http_mspwh_dedup_t;
+
+typedef struct ngx_http_mspwh_loc_conf_s  ngx_http_mspwh_loc_conf_t;
+
+
+/* where a directive is written */
+
+typedef struct {
+    ngx_str_t                   name;
+    u_char                     *file_name;
+    ngx_uint_t                  line;
+} ngx_http_mspwh_place_t;
+
+
+/* a "mspwh" line, with what was found in the locations where it is in force */
+
+typedef struct ngx_http_mspwh_source_s  ngx_http_mspwh_source_t;
+
+struct ngx_http_mspwh_source_s {
+    ngx_http_mspwh_place_t      place;
+    ngx_http_mspwh_source_t    *next;
+
+    unsigned                    small_body:1;
+    unsigned                    large_body:1;
+    unsigned                    no_secret:1;
+    unsigned                    secret:1;
+};
+
+
+struct ngx_http_mspwh_loc_conf_s {
+    ngx_http_mspwh_loc_conf_t  *parent;
+
+    ngx_uint_t                  enable;
+    ngx_http_mspwh_source_t    *source;     /* of "enable" */
+    ngx_uint_t                  malformed;
+    ngx_uint_t                  log_level;
+    ngx_http_mspwh_secrets_t   *secrets;
+    ngx_http_mspwh_fields_t    *fields;
+    ngx_array_t                *sets;       /* of ngx_http_mspwh_set_t */
+    ngx_http_mspwh_fields_t    *wanted;     /* both together, or NULL */
+    ngx_array_t                *accept;     /* of ngx_str_t, the patterns */
+    ngx_http_mspwh_dedup_t     *dedup;
+    size_t                      envelope_size;
+
+    ngx_str_t                   header;
+    ngx_http_mspwh_place_t     *header_place;
+
+    /* content handlers: "if" and "limit_except" inherit them, nothing else */
+    ngx_uint_t                  status;     /* a format */
+    ngx_path_t                 *spool;
+#if (NGX_THREADS)
+    ngx_thread_pool_t          *thread_pool;
+#endif
+
+    /* the first directive at this level that only "on" or "monitor" uses */
+    ngx_http_mspwh_place_t     *first;
+
+    /* requests are verified here; or here or at a level below */
+    unsigned                    checked:1;
+    unsigned                    checked_below:1;
+
+    /* events of the usual size are not spooled */
+    unsigned                    small_spool:1;
+};
+
+
+typedef struct {
+    /* a location has its requests counted, or shows the counters */
+    ngx_uint_t                  counted;
+
+    /* of ngx_http_mspwh_loc_conf_t *: the locations that have a spool */
+    ngx_array_t                 spools;
+
+    /* the last of a list of all "mspwh" lines */
+    ngx_http_mspwh_source_t    *sources;
+
+    /* of ngx_http_mspwh_loc_conf_t *: the levels that have a "first" */
+    ngx_array_t                 levels;
+
+    /* of ngx_http_mspwh_secrets_t *: those of each level */
+    ngx_array_t                 secrets;
+
+    /* of ngx_http_mspwh_dedup_t *: all "mspwh_dedup" directives but "off" */
+    ngx_array_t                 dedups;
+
+    /* the precontent handler's place in nginx's phase engine */
+    ngx_int_t                   check_phase;
+
+    /* in shared memory */
+    ngx_http_mspwh_counters_t  *counters;
+
+    /* set for the slots of secrets of this configuration */
+    u_char                      configured[NGX_HTTP_MSPWH_KEY_SLOTS + 1];
+} ngx_http_mspwh_main_conf_t;
+
+
+/* directives */
+
+char *ngx_http_mspwh_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_mspwh_signature_header(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_mspwh_envelope_size(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/*
+ * Returns the entry of that name, or NULL.
+ */
+ngx_conf_enum_t *ngx_http_mspwh_find_enum(ngx_conf_enum_t *e,
+    ngx_str_t *word);
+
+/*
+ * Returns where the directive that is being read is written, or NULL if there
+ * is no memory.
+ */
+ngx_http_mspwh_place_t *ngx_http_mspwh_place(ngx_conf_t *cf);
+
+/*
+ * Remembers that a level has a directive that only "on" or "monitor" uses.
+ */
+ngx_int_t ngx_http_mspwh_add_level(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *mlcf);
+
+/*
+ * Fails if nginx would drop a header of the name that a location reads.
+ */
+char *ngx_http_mspwh_check_header_name(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *mlcf);
+
+
+extern ngx_module_t  ngx_http_mspwh_module;
+
+
+#endif /* _NGX_HTTP_MSPWH_CONF_H_INCLUDED_ */

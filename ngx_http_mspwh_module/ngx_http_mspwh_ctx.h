@@ -1,0 +1,231 @@
+
+/*
+ * What a request knows of its body: verifications, and the context with the
+ * one that counts for its location.
+ *
+ *     pool cleanup of the main request
+ *         |
+ *         v            next            next
+ *       store --> verification --> verification      of one body, under one
+ *         |           ^    ^           ^             set of secrets each
+ *         |           |    |           |
+ *         +-------> ctx   ctx         ctx            of the main request and
+ *                                                    of each subrequest
+ */
+
+
+#ifndef _NGX_HTTP_MSPWH_CTX_H_INCLUDED_
+#define _NGX_HTTP_MSPWH_CTX_H_INCLUDED_
+
+
+#include "ngx_http_mspwh_reason.h"
+#include "ngx_http_mspwh_secrets.h"
+
+
+/*
+ *     NEW --> READING ---> DECIDED
+ *      |         |   \     ^
+ *      |         v    \   /
+ *      +--> STEPPING ---------> FAILED
+ *
+ * A verification that is decided, or has failed, never changes.  Until then,
+ * only the request that feeds it changes it.
+ */
+
+typedef enum {
+    NGX_HTTP_MSPWH_NEW = 0,
+
+    /* nginx reads the body, and the body filter sees it */
+    NGX_HTTP_MSPWH_READING,
+
+    /* the body was read before, and is fed in steps */
+    NGX_HTTP_MSPWH_STEPPING,
+
+    NGX_HTTP_MSPWH_DECIDED,
+
+    /* no memory, or no body: answered with 500 */
+    NGX_HTTP_MSPWH_FAILED
+} ngx_http_mspwh_state_e;
+
+
+/* the end of a log line in monitor mode */
+#define NGX_HTTP_MSPWH_LET_THROUGH  ", let through (monitor)"
+
+
+/* tells a body from one that has been put in its place */
+
+typedef struct {
+    ngx_http_request_body_t        *request_body;
+    ngx_chain_t                    *bufs;
+    u_char                         *pos;
+    off_t                           file_pos;
+    off_t                           size;
+} ngx_http_mspwh_body_t;
+
+
+typedef struct ngx_http_mspwh_verification_s  ngx_http_mspwh_verification_t;
+
+struct ngx_http_mspwh_verification_s {
+    ngx_http_mspwh_verification_t  *next;
+    ngx_http_mspwh_state_e          state;
+
+    /* the request that feeds it */
+    ngx_http_request_t             *request;
+    ngx_http_mspwh_body_t           body;
+
+    /* what it is made with, of the location that it was made in */
+    ngx_http_mspwh_secrets_t       *secrets;
+    ngx_http_mspwh_fields_t        *wanted;
+    ngx_array_t                    *sets;
+    size_t                          envelope_size;
+    ngx_str_t                       header;
+
+    /* the event is read whatever the signature says */
+    unsigned                        monitor:1;
+
+    /* the result: no reason is the verdict "verified" */
+    ngx_http_mspwh_reason_e         reason;
+    ngx_http_mspwh_secret_t        *secret;     /* that matched, or NULL */
+    off_t                           size;
+    uint64_t                        error_offset;
+    u_char                          digest[MSPWH_DIGEST_LENGTH];
+    u_char                          delivery_id[2 * MSPWH_DIGEST_LENGTH];
+
+    /* valid if there is one; not signed if there is a reason, too */
+    mspwh_event_t                   event;
+    ngx_str_t                       type_raw;
+    ngx_str_t                       anomaly;
+    unsigned                        has_event:1;
+
+    unsigned                        has_offset:1;   /* of a JSON error */
+
+    /* what the log has been told of the reason */
+    unsigned                        logged:1;
+    unsigned                        let_through:1;
+
+    /* for as long as it is fed */
+    mspwh_verifier_t                verifier;
+    mspwh_scanner_t                 scanner;
+
+    /* steps: what is left of the body */
+    ngx_chain_t                    *rest;
+    off_t                           offset;
+    u_char                         *buffer;
+    ngx_event_t                     step;
+};
+
+
+typedef struct ngx_http_mspwh_ctx_s  ngx_http_mspwh_ctx_t;
+
+struct ngx_http_mspwh_ctx_s {
+    ngx_http_mspwh_ctx_t           *next;
+    ngx_http_request_t             *request;
+    ngx_http_mspwh_verification_t  *verification;
+    ngx_http_mspwh_verdict_e        verdict;
+
+    /* the status of the module's own answer to a verified event, or 0 */
+    ngx_uint_t                      answer;
+
+    /* the location rejects nothing */
+    unsigned                        monitor:1;
+
+    unsigned                        keepalive:1;
+};
+
+
+typedef struct {
+    ngx_http_mspwh_ctx_t           *ctx;
+    ngx_http_mspwh_verification_t  *verifications;
+} ngx_http_mspwh_store_t;
+
+
+/*
+ * Returns the request's own context, or NULL if there is none.
+ */
+ngx_http_mspwh_ctx_t *ngx_http_mspwh_get_ctx(ngx_http_request_t *r);
+
+/*
+ * Returns the context whose verdict a request shows: its own, or the main
+ * request's unless a subrequest has a body of its own; or NULL, too, if the
+ * body is no longer the one that the verdict is about.
+ */
+ngx_http_mspwh_ctx_t *ngx_http_mspwh_find_ctx(ngx_http_request_t *r);
+
+/*
+ * Returns the request's own context, made if need be, or NULL if there is no
+ * memory.
+ */
+ngx_http_mspwh_ctx_t *ngx_http_mspwh_create_ctx(ngx_http_request_t *r);
+
+/*
+ * Returns what the main request and its subrequests share, or NULL if none of
+ * them has a context.
+ */
+ngx_http_mspwh_store_t *ngx_http_mspwh_get_store(ngx_http_request_t *r);
+
+/*
+ * Adds a new verification, and makes it the one of the context.  Returns NULL
+ * if there is no memory.
+ */
+ngx_http_mspwh_verification_t *ngx_http_mspwh_add_verification(
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
+
+/*
+ * Gives up what is only needed until a verification is decided or has failed.
+ */
+void ngx_http_mspwh_stop_feeding(ngx_http_mspwh_verification_t *v);
+
+/*
+ * The only place that sets a verdict.
+ */
+void ngx_http_mspwh_set_verdict(ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_verdict_e verdict);
+
+/*
+ * Returns the context's verification if it is decided, or NULL.
+ */
+ngx_http_mspwh_verification_t *ngx_http_mspwh_decided(
+    ngx_http_mspwh_ctx_t *ctx);
+
+/*
+ * Returns the event that a location may show: a signed one, or in monitor mode
+ * any; or NULL.
+ */
+mspwh_event_t *ngx_http_mspwh_event(ngx_http_mspwh_ctx_t *ctx);
+
+
+/* what a subrequest carries */
+
+typedef enum {
+    NGX_HTTP_MSPWH_BODY_MAIN = 0,
+    NGX_HTTP_MSPWH_BODY_OWN,
+    NGX_HTTP_MSPWH_BODY_NONE
+} ngx_http_mspwh_body_e;
+
+/*
+ * Returns whose body a request has; the main one always has its own, "MAIN".
+ */
+ngx_http_mspwh_body_e ngx_http_mspwh_whose_body(ngx_http_request_t *r);
+
+/*
+ * Describes the body that a request has been given to read.
+ */
+void ngx_http_mspwh_describe_body(ngx_http_request_t *r,
+    ngx_http_mspwh_body_t *body);
+
+/*
+ * Returns whether two descriptions are of one body.
+ */
+ngx_uint_t ngx_http_mspwh_same_body(ngx_http_mspwh_body_t *one,
+    ngx_http_mspwh_body_t *two);
+
+/*
+ * Returns the bytes of a buffer that a reader gets; memory comes before the
+ * file if it has both.
+ */
+#define ngx_http_mspwh_buf_size(b)                                            \
+    (ngx_buf_in_memory(b) ? (off_t) ((b)->last - (b)->pos)                    \
+                          : (b)->in_file ? (b)->file_last - (b)->file_pos : 0)
+
+
+#endif /* _NGX_HTTP_MSPWH_CTX_H_INCLUDED_ */

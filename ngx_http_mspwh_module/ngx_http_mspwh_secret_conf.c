@@ -1,0 +1,426 @@
+
+/*
+ * mspwh_secret and mspwh_secret_file.  No message shows a word of theirs that
+ * could be a secret, or part of one: only a path and a valid id.
+ */
+
+
+#include "ngx_http_mspwh_secret_conf.h"
+
+#include "mspwh_event.h"
+
+
+#define NGX_HTTP_MSPWH_SECRET_FILE  4096
+
+
+static void ngx_http_mspwh_warn_secret(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *secret);
+static ssize_t ngx_http_mspwh_read_secret(ngx_conf_t *cf, ngx_str_t *name,
+    u_char *buf, size_t size);
+static char *ngx_http_mspwh_check_secret(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *secret);
+static void ngx_http_mspwh_warn_secret_file(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *secret);
+static char *ngx_http_mspwh_add_secret(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_loc_conf_t *mlcf, ngx_str_t *text);
+static ngx_http_mspwh_secrets_t *ngx_http_mspwh_level_secrets(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *mlcf);
+static ngx_int_t ngx_http_mspwh_secret_id(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_uint_t position, ngx_str_t *id);
+static ngx_int_t ngx_http_mspwh_check_repeated(ngx_conf_t *cf,
+    ngx_command_t *cmd, ngx_http_mspwh_secrets_t *secrets,
+    ngx_http_mspwh_secret_t *secret);
+
+
+char *
+ngx_http_mspwh_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "empty secret \"\" in \"%V\" directive, "
+                           "it must have at least one byte", &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_mspwh_warn_secret(cf, cmd, &value[1]);
+
+    return ngx_http_mspwh_add_secret(cf, cmd, conf, &value[1]);
+}
+
+
+static void
+ngx_http_mspwh_warn_secret(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *secret)
+{
+    u_char      *p, *last, *next;
+    ngx_uint_t   control, variable;
+
+    control = 0;
+    variable = 0;
+    last = secret->data + secret->len;
+
+    for (p = secret->data; p < last; p++) {
+
+        if (*p < ' ' || *p == 0x7f) {
+            control = 1;
+        }
+
+        if (*p == '$' && p + 1 < last) {
+            next = p + 1;
+            variable |= (*next == '{' || *next == '_' || mspwh_is_alnum(*next));
+        }
+    }
+
+    if (control) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "the secret in \"%V\" directive has a control "
+                           "character: in quotes, nginx reads \"\\t\", "
+                           "\"\\r\" and \"\\n\" as such", &cmd->name);
+    }
+
+    if (variable) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "the secret in \"%V\" directive has a \"$\" that "
+                           "looks like a variable, but is taken literally",
+                           &cmd->name);
+    }
+}
+
+
+char *
+ngx_http_mspwh_secret_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char       *rv;
+    u_char      buf[NGX_HTTP_MSPWH_SECRET_FILE + sizeof(CRLF)];
+    ssize_t     n;
+    ngx_str_t  *value, name, secret;
+
+    value = cf->args->elts;
+    name = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_http_mspwh_read_secret(cf, &name, buf, sizeof(buf));
+    if (n == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
+    /* one trailing newline is not part of the secret */
+
+    if (n > 0 && buf[n - 1] == LF) {
+        n--;
+
+        if (n > 0 && buf[n - 1] == CR) {
+            n--;
+        }
+    }
+
+    secret.len = (size_t) n;
+    secret.data = buf;
+
+    rv = ngx_http_mspwh_check_secret(cf, &name, &secret);
+
+    if (rv == NGX_CONF_OK) {
+        ngx_http_mspwh_warn_secret_file(cf, &name, &secret);
+
+        rv = ngx_http_mspwh_add_secret(cf, cmd, conf, &secret);
+    }
+
+    mspwh_cleanse(buf, sizeof(buf));
+
+    return rv;
+}
+
+
+static ssize_t
+ngx_http_mspwh_read_secret(ngx_conf_t *cf, ngx_str_t *name, u_char *buf,
+    size_t size)
+{
+    ssize_t          n;
+    ngx_file_t       file;
+    ngx_file_info_t  fi;
+
+    ngx_memzero(&file, sizeof(ngx_file_t));
+
+    file.name = *name;
+    file.log = cf->log;
+
+    /* not to wait for the other end of a pipe */
+
+    file.fd = ngx_open_file(name->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                            NGX_FILE_OPEN, 0);
+
+    if (file.fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"mspwh_secret_file\": " ngx_open_file_n
+                           " \"%V\" failed", name);
+        return NGX_ERROR;
+    }
+
+    n = NGX_ERROR;
+
+    if (ngx_fd_info(file.fd, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"mspwh_secret_file\": " ngx_fd_info_n
+                           " \"%V\" failed", name);
+
+    } else if (!ngx_is_file(&fi)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"mspwh_secret_file\": \"%V\" "
+                           "is not a regular file", name);
+
+    } else {
+        if (ngx_file_access(&fi) & (S_IRGRP|S_IROTH)) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "\"mspwh_secret_file\": \"%V\" can be read "
+                               "by group or others, it should have "
+                               "mode 0600", name);
+        }
+
+        /* nothing more than the buffer is read: a byte over shows it */
+
+        n = ngx_read_file(&file, buf, size, 0);
+    }
+
+    if (ngx_close_file(file.fd) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
+                           ngx_close_file_n " \"%V\" failed", name);
+    }
+
+    return n;
+}
+
+
+static char *
+ngx_http_mspwh_check_secret(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *secret)
+{
+    u_char      *p, *last;
+    const char  *reason;
+
+    reason = NULL;
+
+    if (secret->len == 0) {
+        reason = "is empty";
+
+    } else if (secret->len > NGX_HTTP_MSPWH_SECRET_FILE) {
+        reason = "is over 4 KB";
+    }
+
+    last = secret->data + secret->len;
+
+    for (p = secret->data; p < last && reason == NULL; p++) {
+        if (*p == '\0') {
+            reason = "has a null byte";
+
+        } else if (*p == LF || *p == CR) {
+            reason = "has a newline inside, it must be one line";
+        }
+    }
+
+    if (reason == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"mspwh_secret_file\": \"%V\" %s", name, reason);
+
+    return NGX_CONF_ERROR;
+}
+
+
+/* an editor's doing, and not what the sender has */
+
+static void
+ngx_http_mspwh_warn_secret_file(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *secret)
+{
+    u_char  first, last;
+
+    if (secret->len >= 3 && ngx_memcmp(secret->data, "\xef\xbb\xbf", 3) == 0) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"mspwh_secret_file\": \"%V\" begins with a byte "
+                           "order mark, which is part of the secret", name);
+    }
+
+    first = secret->data[0];
+    last = secret->data[secret->len - 1];
+
+    if (first == ' ' || first == '\t' || last == ' ' || last == '\t') {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"mspwh_secret_file\": \"%V\" begins or ends with "
+                           "a blank, which is part of the secret", name);
+    }
+}
+
+
+static char *
+ngx_http_mspwh_add_secret(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_loc_conf_t *mlcf, ngx_str_t *text)
+{
+    ngx_http_mspwh_secret_t   *secret;
+    ngx_http_mspwh_secrets_t  *secrets;
+
+    secrets = ngx_http_mspwh_level_secrets(cf, mlcf);
+    if (secrets == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (secrets->nelts == MSPWH_SECRETS) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "too many secrets in \"%V\" directive, "
+                           "there may be %d at a level",
+                           &cmd->name, MSPWH_SECRETS);
+        return NGX_CONF_ERROR;
+    }
+
+    secret = &secrets->elts[secrets->nelts];
+
+    if (ngx_http_mspwh_secret_id(cf, cmd, secrets->nelts + 1, &secret->id)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (mspwh_secret_init(&secret->hmac, text->data, text->len) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" directive: OpenSSL cannot set up "
+                           "HMAC-SHA256", &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_mspwh_check_repeated(cf, cmd, secrets, secret) != NGX_OK) {
+        mspwh_secret_cleanup(&secret->hmac);
+        return NGX_CONF_ERROR;
+    }
+
+    secrets->nelts++;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_mspwh_secrets_t *
+ngx_http_mspwh_level_secrets(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_http_mspwh_secrets_t    **elt;
+    ngx_http_mspwh_main_conf_t   *mmcf;
+
+    if (mlcf->secrets != NGX_CONF_UNSET_PTR) {
+        return mlcf->secrets;
+    }
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+
+    mlcf->secrets = ngx_http_mspwh_create_secrets(cf);
+    elt = ngx_array_push(&mmcf->secrets);
+
+    if (mlcf->secrets == NULL || elt == NULL
+        || ngx_http_mspwh_add_level(cf, mlcf) != NGX_OK)
+    {
+        return NULL;
+    }
+
+    *elt = mlcf->secrets;
+
+    return mlcf->secrets;
+}
+
+
+/* the id of "id=", or else the position */
+
+static ngx_int_t
+ngx_http_mspwh_secret_id(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_uint_t position, ngx_str_t *id)
+{
+    ngx_str_t  *value, shown;
+
+    value = cf->args->elts;
+
+    /* a word may be a secret, or the rest of one that lacks its quotes */
+
+    ngx_str_set(&shown, "(not shown)");
+
+    if (cmd->set == ngx_http_mspwh_secret_file) {
+        shown = value[cf->args->nelts - 1];
+    }
+
+    if (ngx_strncmp(value[1].data, "id=", 3) == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"%V\" directive, "
+                           "\"id=name\" must be the second one",
+                           &shown, &cmd->name);
+        return NGX_ERROR;
+    }
+
+    if (cf->args->nelts == 2) {
+        id->data = ngx_pnalloc(cf->pool, NGX_INT_T_LEN);
+        if (id->data == NULL) {
+            return NGX_ERROR;
+        }
+
+        id->len = ngx_sprintf(id->data, "%ui", position) - id->data;
+
+        return NGX_OK;
+    }
+
+    id->data = value[2].data + 3;
+    id->len = value[2].len - 3;
+
+    /* it is shown in headers and URIs, as the ids of events are */
+
+    if (ngx_strncmp(value[2].data, "id=", 3) == 0
+        && mspwh_event_is_id((char *) id->data, id->len))
+    {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"%V\" directive, it "
+                       "must be \"id=name\", of up to %d letters, digits and "
+                       "\"._~:-\", the first a letter or a digit",
+                       &shown, &cmd->name, MSPWH_EVENT_ID);
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_check_repeated(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_secrets_t *secrets, ngx_http_mspwh_secret_t *secret)
+{
+    ngx_uint_t                i;
+    ngx_http_mspwh_secret_t  *other;
+
+    for (i = 0; i < secrets->nelts; i++) {
+        other = &secrets->elts[i];
+
+        if (mspwh_secret_equal(&other->hmac, &secret->hmac)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "repeated secret in \"%V\" directive: "
+                               "\"%V\" and \"%V\" are the same, "
+                               "each must be another",
+                               &cmd->name, &other->id, &secret->id);
+            return NGX_ERROR;
+        }
+
+        if (other->id.len == secret->id.len
+            && ngx_strncmp(other->id.data, secret->id.data, secret->id.len)
+               == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "repeated id \"%V\" in \"%V\" directive, "
+                               "each secret must have another",
+                               &secret->id, &cmd->name);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
