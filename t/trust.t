@@ -78,6 +78,9 @@ my @every = (@later, 'return');
 # "script", whose answer is that of the other), without ("bodiless"), or once it is answered ("after").
 my %way = (
     direct => { kind => 'redirect', before => 1, from => ['on'], lines => sub { $to{ $_[1] } } },
+    # read before the location is chosen, for a server that is the source
+    early => { kind => 'redirect', version => '1.31.5', from => \@proxied,
+        lines => sub { "$own $to{$_[1]}" } },
     rewrite => { kind => 'redirect', before => 1, from => \@later,
         lines => sub { "rewrite ^ /to/$_[1] last; $from{$_[0]}{content}" } },
     try_files => { kind => 'redirect', from => \@later,
@@ -125,6 +128,7 @@ JS
 sub missing {
     my ($way) = @_;
     return lacks(module => $way->{needs}) if $way->{needs};
+    return lacks(version => $way->{version}) if $way->{version};
     my @modules = grep { !has_module($_) } @{ $way->{load} // [] };
     return @modules ? "nginx has no @modules" : undef;
 }
@@ -195,10 +199,14 @@ for my $way (sort keys %way) {
     }
 }
 
-my $locations = '';
+my ($locations, %early) = ('');
 for (@places) {
     my ($way, $from, $target) = @$_;
     my $lines = $way{$way}{lines}->($from, $target);
+    if ($way eq 'early') {
+        $early{$from} .= "location /early/$from/$target { mspwh on; $lines }\n";
+        next;
+    }
     if ($way eq 'index') {
         my $path = dir() . '/html';
         mkdir $path .= "/$_", 0755 for 'index', $from, $target;
@@ -212,25 +220,35 @@ delete @load{ split ' ', $ENV{MSPWH_LOAD} // '' };
 $ENV{MSPWH_LOAD} = join ' ', sort({ $b =~ /ndk/ <=> $a =~ /ndk/ } keys %load), $ENV{MSPWH_LOAD} // ();
 my $import = defined $tried{njs} ? '' : 'js_import trust from %%DIR%%/trust.js;';
 
+my $servers = join '', map { <<"CONF" } sort keys %early;
+server {
+    @{[listen_http2("early_$_")]}
+    $from{$_}{lines}
+    client_body_early_read 1;
+    location = /copy { internal; mspwh on; $own proxy_pass http://%%B%%; }
+    $early{$_}
+}
+CONF
 start_http(<<"CONF");
 access_log off;
 $import
+mspwh_malformed pass;
+default_type text/html;
+proxy_set_header X-Verdict \$mspwh_verdict;
+proxy_intercept_errors on;
 server {
     listen 127.0.0.1:%%PORT%%;
     @{[listen_http2('h2')]}
     root html;
     mspwh on;
     $own
-    mspwh_malformed pass;
-    default_type text/html;
-    proxy_set_header X-Verdict \$mspwh_verdict;
-    proxy_intercept_errors on;
     @{[map { "location = /to/$_ { $to{$_} }\n location \@to_$_ { $to{$_} }\n" } sort keys %to]}
     location = /asked/proxy { internal; proxy_pass_request_body off; proxy_set_header Content-Length "";
         proxy_pass http://%%B%%; }
     location = /copy { internal; proxy_pass http://%%B%%; }
     $locations
 }
+$servers
 CONF
 
 # --- the requests -----------------------------------------------------------------------
@@ -280,19 +298,19 @@ sub prepare {
 }
 
 sub answers_to {
-    my ($path, @requests) = @_;
+    my ($path, $h1, $h2, @requests) = @_;
     prepare($_) for @requests;
     my @h1 = grep { $_->{how} ne 'HTTP/2' } @requests;
     for my $r (@h1) {
         my $body = $r->{body} eq 'none' && $r->{how} eq 'length' ? undef : $r->{bytes};
-        $r->{connection} = connection();
+        $r->{connection} = connection($h1);
         send_bytes($r->{connection}, request_bytes(path => $path, method => $r->{method}, body => $body,
             headers => [@{ $r->{headers} }, Connection => 'close'],
             chunked => $r->{how} eq 'chunked' && 5000));
     }
     $_->{status} = read_response(delete $_->{connection})->{status} for @h1;
     if (my @h2 = grep { $_->{how} eq 'HTTP/2' } @requests) {
-        my $c = h2_connection('h2');
+        my $c = h2_connection($h2);
         my @streams;
         for my $r (@h2) {
             my ($stream, $frames) = h2_post($c, path => $path, body => $r->{bytes}, headers => $r->{headers});
@@ -309,7 +327,8 @@ for (@places) {
     my ($way, $from, $target) = @$_;
     my $slash = $way eq 'index' ? '/' : '';
     my @requests = requests($way, $target);
-    answers_to("/$way/$from/$target$slash", @requests);
+    my @ports = $way eq 'early' ? ("early_$from") x 2 : ('main', 'h2');
+    answers_to("/$way/$from/$target$slash", @ports, @requests);
     push @cells, map { [$way, $from, $target, $_] } @requests;
 }
 ok(stop(), 'nginx stops in time');
