@@ -31,7 +31,7 @@ our @EXPORT = qw(pages page_text blocks recipe level whole http_part ready secre
 my $repo = abs_path(dirname(__FILE__) . '/../..');
 
 sub pages {
-    return map { substr $_, 1 + length $repo } "$repo/README.md", "$repo/CONTRIBUTING.md",
+    return map { substr $_, 1 + length $repo } map({ "$repo/$_.md" } qw(README CONTRIBUTING SECURITY)),
         sort glob "$repo/docs/*.md $repo/docs/*/*.md";
 }
 
