@@ -159,12 +159,19 @@ ngx_http_mspwh_keep_body_file(ngx_http_request_t *r)
         r->request_body_in_persistent_file = 1;
         r->request_body_in_clean_file = 1;
     }
+
+    /* a subrequest may spool the body after the upstream has answered */
+
+    if (mmcf->spooled) {
+        r->preserve_body = 1;
+    }
 }
 
 
 static ngx_int_t
 ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                    rc;
     ngx_http_mspwh_ctx_t        *ctx;
     ngx_http_mspwh_loc_conf_t   *mlcf;
     ngx_http_mspwh_spool_job_t  *job;
@@ -193,13 +200,19 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
     job->request = r;
     job->size = ctx->size;
 
-    if (ngx_http_mspwh_spool_prepare(r, ctx, &mlcf->spool->name, &job->event)
-        != NGX_OK)
-    {
+    rc = ngx_http_mspwh_spool_prepare(r, ctx, &mlcf->spool->name, &job->event);
+
+    if (rc == NGX_OK) {
+        return ngx_http_mspwh_spool_run(r, job);
+    }
+
+    if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_mspwh_spool_run(r, job);
+    job->rc = NGX_ERROR;
+
+    return ngx_http_mspwh_spool_answer(r, ngx_http_mspwh_spool_report(r, job));
 }
 
 
