@@ -45,8 +45,8 @@ typedef struct {
 /*
  * Fills in what to write of a verified request, with names in a directory.
  * Nothing of it changes before the request's pool is destroyed.  Returns
- * NGX_ERROR if there is no memory, and NGX_DECLINED if a system call has failed,
- * which the event tells.
+ * NGX_ERROR if there is no memory, or NGX_DECLINED if a system call has
+ * failed, which the event tells.
  */
 ngx_int_t ngx_http_mspwh_spool_prepare(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_str_t *directory,

@@ -12,28 +12,28 @@ my $name = 'X-Webhook-Signature';
 my $events = 400;
 
 # A backend that answers at once: the request ends while the copy is being written.
-start_http(<<'CONF');
+my $conf = <<'CONF';
 server {
     listen 127.0.0.1:%%PORT%%;
     mspwh on;
     mspwh_secret "%%SECRET%%";
     client_body_buffer_size 1k;
-    location / { proxy_pass http://127.0.0.1:%%PORT_backend%%; }
-    location /mirror { mirror /archive; mirror_request_body off; proxy_pass http://127.0.0.1:%%PORT_backend%%; }
-    location /both { mirror /archive; mirror /second; proxy_pass http://127.0.0.1:%%PORT_backend%%; }
-    location /late { mirror /slow; mirror_request_body off; proxy_pass http://127.0.0.1:%%PORT_backend%%; }
-    location /post { post_action /archive; proxy_pass http://127.0.0.1:%%PORT_backend%%; }
+    location /mirror { mirror /archive; mirror_request_body off; proxy_pass http://%%BACKEND%%; }
+    location /both { mirror /archive; mirror /second; proxy_pass http://%%BACKEND%%; }
+    location /late { mirror /slow; mirror_request_body off; proxy_pass http://%%BACKEND%%; }
+    location /post { post_action /archive; proxy_pass http://%%BACKEND%%; }
     location = /archive { internal; mspwh_spool archive; }
     location = /second { internal; mspwh_spool second; }
     location = /slow { internal; auth_request /wait; mspwh_spool archive; }
     location = /wait { internal; mspwh off; proxy_pass http://%%A%%/wait/0.3; }
 }
 server {
-    listen 127.0.0.1:%%PORT_backend%%;
+    listen %%BACKEND%%;
     client_max_body_size 64m;
     location / { return 200 ok; }
 }
 CONF
+start_http($conf =~ s/%%BACKEND%%/127.0.0.1:%%PORT_backend%%/gr);
 
 sub spooled {
     my $dir = shift;
