@@ -226,7 +226,7 @@ sub wait_of {
     print $fh ' ';
     close $fh;
     my ($rc, $text) = redeliver($dir, $server);
-    like($text, qr/^$us: quarantined, 401: not verified, as its \.body was changed on disk.*\(\Q$changed\E\)/m,
+    like($text, qr/^$us: quarantined, 401: not verified, as its \.body was changed.*\(\Q$changed\E\)/m,
         'a body that was changed on disk is told from a secret that was taken away');
     redeliver('--requeue', $dir, $other);
     (undef, $text) = redeliver($dir, $server);

@@ -103,7 +103,8 @@ SKIP: {
     my $file = write_file('body.json', $body);
     my (undef, $text) = run('curl', '-s', '-m', 10, '--http2-prior-knowledge',
         '-w', '%{http_version} %{http_code}', '-H', "$name: " . sign(SECRET, $body),
-        '-H', 'Host: two.example:81', '-X', 'PATCH', '--data-binary', "\@$file", 'http://127.0.0.1:' . port('h2') . '/x?y=z');
+        '-H', 'Host: two.example:81', '-X', 'PATCH', '--data-binary', "\@$file",
+        'http://127.0.0.1:' . port('h2') . '/x?y=z');
     is($text, '2 202', 'HTTP/2');
     my %line = map { /^([\w-]+): (.*)$/ ? (lc $1, $2) : () } lines_of(only_event());
     is_deeply([@line{qw(x-mspwh-method x-mspwh-uri host)}], ['PATCH', '/x?y=z', 'two.example:81'],

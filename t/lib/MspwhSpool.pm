@@ -37,10 +37,13 @@ sub event {
 my $began = time - 3600;
 my $clock = 0;
 
-sub time_of { return POSIX::strftime('%Y%m%dT%H%M%S', gmtime int $_[0]) . sprintf '.%06dZ', 1e6 * ($_[0] - int $_[0]) }
+sub time_of {
+    my $time = shift;
+    return POSIX::strftime('%Y%m%dT%H%M%S', gmtime int $time) . sprintf '.%06dZ', 1e6 * ($time - int $time);
+}
 
-# Writes an event as nginx does; o: at (seconds of its time), time, webhook, ticket, secret, header (of the signature),
-# type (undef: none), host, uri, method, headers (instead of all but the signature).
+# Writes an event as nginx does; o: at (seconds of its time), time, webhook, ticket, secret, header (of the
+# signature), type (undef: none), host, uri, method, headers (instead of all but the signature).
 sub spool {
     my ($dir, $type, $id, $body, %o) = @_;
     my $secret = $o{secret} // SECRET;
