@@ -173,6 +173,7 @@ ngx_http_mspwh_keep_body_file(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                    rc;
     ngx_http_mspwh_ctx_t        *ctx;
     ngx_http_mspwh_loc_conf_t   *mlcf;
     ngx_http_mspwh_spool_job_t  *job;
@@ -211,13 +212,20 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
     job->request = r;
     job->size = ctx->verification->size;
 
-    if (ngx_http_mspwh_spool_prepare(r, ctx, &mlcf->spool->name, &job->event)
-        != NGX_OK)
-    {
+    rc = ngx_http_mspwh_spool_prepare(r, ctx, &mlcf->spool->name, &job->event);
+
+    if (rc == NGX_OK) {
+        return ngx_http_mspwh_spool_run(r, job);
+    }
+
+    if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_mspwh_spool_run(r, job);
+    job->rc = NGX_ERROR;
+
+    return ngx_http_mspwh_spool_answer(job,
+                                       ngx_http_mspwh_spool_report(r, job));
 }
 
 
