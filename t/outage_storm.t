@@ -17,6 +17,7 @@ use MspwhTest;
 my $events = $ENV{MSPWH_EVENTS} || 1500;
 my $tickets = $events < 800 ? 20 : int $events / 40;
 my ($clients, $jobs, $kills) = (4, 8, 3);
+$MspwhSpool::Limit = 60 + $events / 10;
 my $spool = dir() . '/spool';
 my @hooks = (['a', '/hooks/a', 'localhost'], ['b', '/hooks/b', 'localhost'], ['c', '/hook', 'c.example']);
 
@@ -28,7 +29,8 @@ sub servers {
         my ($hook, $path, $host) = @$_;
         $locations{$host} .= "location = $path { mspwh_secret 'secret of $hook'; mspwh on; $do }\n";
     }
-    return join '', map { "server {\nlisten $listen;\nserver_name $_;\n$locations{$_}}\n" } sort keys %locations;
+    return join '',
+        map { "server {\nlisten $listen;\nserver_name $_;\n$locations{$_}}\n" } sort keys %locations;
 }
 
 my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 256) or die "no port: $!";
@@ -200,7 +202,7 @@ cmp_ok(scalar @twice, '<=', $kills * $jobs, scalar(@twice) . " are delivered twi
 # --- the end
 
 mode('all');
-is((redeliver('--quiet', '--requeue', $spool))[0], 0, 'the backend takes the type, and the events are moved back');
+is((redeliver('--quiet', '--requeue', $spool))[0], 0, 'the backend takes the type: they are moved back');
 is((redeliver('--quiet', '--jobs=8', $spool, $server))[0], 0, '... and delivered');
 is_deeply([files($spool), files("$spool/quarantine")], [], '... and no file is left');
 my %had = map { $_->[0] == 200 ? ($_->[1] => 1) : () } ledger('taken');

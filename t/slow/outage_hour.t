@@ -2,8 +2,9 @@
 
 use strict;
 use warnings;
+use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 
 $ENV{MSPWH_EVENTS} //= 20_000;
-my $storm = dirname(__FILE__) . '/../outage_storm.t';
+my $storm = abs_path(dirname(__FILE__) . '/../outage_storm.t');
 do $storm or die $@ || "$storm: $!";
