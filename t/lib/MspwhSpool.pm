@@ -19,6 +19,9 @@ our @EXPORT = qw(
     begin_process end_process within workers_of unlocked seen said
 );
 
+# Seconds after which a process of begin_process() is ended.
+our $Limit = 60;
+
 our $Tool = abs_path(dirname(__FILE__) . '/../..') . '/bin/mspwh-redeliver';
 
 my $said = '';
@@ -119,7 +122,7 @@ sub begin_process {
     if (!$pid) {
         open STDOUT, '>', $out;
         open STDERR, '>&', \*STDOUT;
-        alarm 60;
+        alarm $Limit;
         exec $Tool, @args or _exit(127);
     }
     push @children, $pid;

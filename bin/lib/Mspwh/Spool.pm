@@ -28,17 +28,18 @@ our @EXPORT_OK = qw(
 );
 
 use constant LEFTOVER_AGE => 3600;    # seconds until .tmp-* and a body without headers are a crash's
-use constant FEW => 10_000;           # events among which stale states are looked for
-
-my $part = qr/[!-+\-.0-~]+/;
-my $name = qr/(?!\.)$part(?:,$part){5}/;
+use constant FEW => 100_000;          # events among which leftovers are looked for
 
 # Certain that it is not there, not only out of reach.
 sub absent { !lstat $_[0] && $!{ENOENT} }
 
 # --- names
 
-sub is_name { $_[0] =~ /^$name\z/o }
+# A million of them are checked in a second.
+sub is_name {
+    my $name = shift;
+    return ($name =~ tr/,//) == 5 && !($name =~ tr/!-.0-~//c) && substr($name, 0, 1) ne '.';
+}
 
 # Of a webhook: backends may differ by both.
 sub type_of { (split /,/, $_[0])[1, 2] }
@@ -70,57 +71,72 @@ sub age_of { my $then = epoch($_[0]) // (lstat "$_[0].headers")[9] // return; re
 
 # --- reading the directory
 
-sub files_of {
-    my ($path, $code) = @_;
+# False if there is none.
+sub open_directory {
+    my $path = shift;
     return if absent($path);
     opendir my $handle, $path or die "cannot read the directory \"$path\": $!\n";
-    while (defined(my $file = readdir $handle)) {
-        if ($file =~ /^($name)\.(body|headers|state)\z/o) {
-            $code->($2, $1);
-        } elsif ($file =~ /^\.tmp-/) {
-            $code->('temporary', $file);
-        }
-    }
+    return $handle;
 }
 
-# Events, oldest first, and what else there is. Of a million events, little more than their names is kept in
-# memory: a name is in "half" only until the other one of the event's files is seen.
-#
+# How many of the sorted names are less than this.
+sub below {
+    my ($names, $limit) = @_;
+    my ($low, $high) = (0, scalar @$names);
+    while ($low < $high) {
+        my $middle = int(($low + $high) / 2);
+        $names->[$middle] lt $limit ? ($low = $middle + 1) : ($high = $middle);
+    }
+    return $low;
+}
+
 # Events that come while the directory is read are left out: it may show a later one and not an earlier one.
 # A name with a time to come is one from before the clock was set back.
+sub leave_out_new {
+    my ($events, $began) = @_;
+    my ($from, $to) = map { below($events, rfc3339($_) =~ tr/:-//dr) } $began - 0.001, time + 0.001;
+    splice @$events, $from, $to - $from if $to > $from;
+}
+
+# The names of the events, oldest first. Of a million, nothing else is kept in memory. What crashes leave,
+# "orphans" (bodies without headers), "stale" states and "temporary" files, is only looked for among a few
+# events, or if all is asked for.
 sub names {
-    my $path = shift;
-    my (@events, @temporary, @states, %half);
+    my ($path, $all) = @_;
     my $began = time;
-    files_of($path, sub {
-        my ($kind, $name) = @_;
-        if ($kind eq 'headers' or $kind eq 'body') {
-            push @events, $name if $kind eq 'headers';
-            exists $half{$name} ? delete $half{$name} : ($half{$name} = $kind eq 'headers');
-        } else {
-            push @{ $kind eq 'state' ? \@states : \@temporary }, $name if @states + @temporary < FEW;
+    my (@events, %others);
+    my $handle = open_directory($path);
+    while ($handle and defined(my $file = readdir $handle)) {
+        if (substr($file, -8) eq '.headers') {
+            my $name = substr $file, 0, -8;
+            push @events, $name if is_name($name);
+        } elsif (@events < FEW or $all) {
+            my ($name, $kind) = $file =~ /^\.tmp-/ ? ($file, 'temporary') : $file =~ /^(.+)\.(body|state)\z/;
+            push @{ $others{$kind} }, $name if $kind and $kind eq 'temporary' || is_name($name);
         }
-    });
-    my ($from, $to) = map { rfc3339($_) =~ tr/:-//dr } $began - 0.001, time + 0.001;
-    @events = sort grep { !($_ gt $from and $_ lt $to) } @events;
-    my @orphans = sort grep { !$half{$_} } keys %half;
-    return { events => \@events, orphans => \@orphans, bodiless => keys(%half) - @orphans,
-        temporary => \@temporary, states => \@states };
+    }
+    %others = () if @events >= FEW and !$all;
+    my %there = %others ? map { $_ => undef } @events : ();
+    my ($orphans, $stale) = map { [sort grep { !exists $there{$_} } @{ $others{$_} // [] }] } 'body', 'state';
+    @events = sort @events;
+    leave_out_new(\@events, $began);
+    my $temporary = $others{temporary} // [];
+    return { events => \@events, orphans => $orphans, stale => $stale, temporary => $temporary };
 }
 
 # How many events there are, the bytes of their bodies and the name of the oldest.
 sub count_events {
     my $path = shift;
     my %n = (events => 0, bytes => 0);
-    files_of($path, sub {
-        my ($kind, $name) = @_;
-        if ($kind eq 'headers') {
+    my $handle = open_directory($path);
+    while ($handle and defined(my $file = readdir $handle)) {
+        if (substr($file, -5) eq '.body') {
+            $n{bytes} += (lstat "$path/$file")[7] // 0;
+        } elsif (substr($file, -8) eq '.headers' and is_name(my $name = substr $file, 0, -8)) {
             $n{events}++;
             $n{oldest} = $name if !defined $n{oldest} or $name lt $n{oldest};
-        } elsif ($kind eq 'body') {
-            $n{bytes} += (lstat "$path/$name.body")[7] // 0;
         }
-    });
+    }
     return \%n;
 }
 
@@ -146,9 +162,7 @@ sub clean_up {
         }
     }
     @{ $found->{events} } = sort @{ $found->{events} }, @restored if @restored;
-    if (@{ $found->{events} } < FEW) {
-        absent("$_.headers") and absent("$_.body") and unlink "$_.state" for @{ $found->{states} };
-    }
+    absent("$_.headers") and absent("$_.body") and unlink "$_.state" for @{ $found->{stale} };
     return $removed;
 }
 

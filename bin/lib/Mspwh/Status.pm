@@ -8,7 +8,7 @@ use warnings;
 use Exporter qw(import);
 use Time::HiRes qw(time);
 
-use Mspwh::Spool qw(age_of count_events epoch names rfc3339 type_of write_file);
+use Mspwh::Spool qw(absent age_of count_events epoch names rfc3339 type_of write_file);
 
 our @EXPORT_OK = qw(duration print_status write_status);
 
@@ -49,24 +49,28 @@ sub last_status {
 sub numbers {
     my ($found, $path) = @_;
     my $events = $found->{events};
-    my $bytes = 0;
-    $bytes += (lstat "$path/$_.body")[7] // 0 for @$events;
-    return { events => scalar @$events, bytes => $bytes, oldest => $events->[0] };
+    my ($bytes, $bodiless) = (0, 0);
+    for my $name (@$events) {
+        my $size = (lstat "$path/$name.body")[7];
+        $bytes += $size // 0;
+        $bodiless++ if !defined $size and !absent("$path/$name.headers");
+    }
+    return { events => scalar @$events, bytes => $bytes, bodiless => $bodiless, oldest => $events->[0] };
 }
 
 sub print_line {
-    my ($what, $found, $n) = @_;
+    my ($what, $n) = @_;
     my $age = defined $n->{oldest} ? age_of($n->{oldest}) : undef;
     $age = !defined $age ? '' : $age >= 0 ? ', the oldest ' . duration($age) . ' old'
         : ', the oldest of a time to come: the clock was set back';
     print "$what: $n->{events}", $n->{events} == 1 ? ' event' : ' events', ", $n->{bytes} bytes", $age,
-        ($found->{bodiless} ? ", $found->{bodiless} without a body" : ''), "\n";
+        ($n->{bodiless} ? ", $n->{bodiless} without a body" : ''), "\n";
 }
 
 # Returns whether there are any events.
 sub print_status {
     my $as_json = shift;
-    my ($found, $aside) = map { names($_) } '.', 'quarantine';
+    my ($found, $aside) = map { names($_, 'all') } '.', 'quarantine';
     my ($waiting, $quarantined) = (numbers($found, '.'), numbers($aside, 'quarantine'));
     my $any = $waiting->{events} + $quarantined->{events} ? 1 : 0;
     my %of_type;
@@ -77,9 +81,9 @@ sub print_status {
             map { $_ => $last->{$_} } qw(last_run sent kept));
         return $any;
     }
-    print_line('waiting', $found, $waiting);
+    print_line('waiting', $waiting);
     print "  $_: $of_type{$_}\n" for sort keys %of_type;
-    print_line('quarantined', $aside, $quarantined);
+    print_line('quarantined', $quarantined);
     my $leftovers = @{ $found->{temporary} } + @{ $found->{orphans} } + @{ $aside->{orphans} };
     print "unfinished or left-over files: $leftovers\n";
     return $any;
