@@ -240,7 +240,9 @@ ngx_http_mspwh_may_spool(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 
     v = ngx_http_mspwh_decided(ctx);
 
-    if (v == NULL || v->secret == NULL || r->request_body == NULL) {
+    if (v == NULL || v->secret == NULL || r->request_body == NULL
+        || ngx_http_mspwh_whose_body(r) == NGX_HTTP_MSPWH_BODY_NONE)
+    {
         return 0;
     }
 
@@ -392,7 +394,17 @@ ngx_http_mspwh_spool_report(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_mspwh_spool_answer(ngx_http_mspwh_spool_job_t *job, ngx_int_t rc)
 {
+    ngx_http_mspwh_ctx_t  *ctx;
+
     if (rc != NGX_OK) {
+
+        /* error_page may lead to another answer */
+
+        ctx = ngx_http_mspwh_get_ctx(job->request);
+        if (ctx != NULL) {
+            ctx->answer = 0;
+        }
+
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 

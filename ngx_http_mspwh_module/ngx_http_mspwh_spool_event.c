@@ -149,8 +149,8 @@ ngx_http_mspwh_spool_bufs(ngx_http_request_t *r,
     /* others may change the files that "client_body_in_file_only" keeps */
 
     if (b && b->in_file && b->file_pos == 0 && event->bufs->next == NULL
-        && !r->request_body_in_file_only
-        && !r->request_body_file_group_access)
+        && !r->main->request_body_in_file_only
+        && !r->main->request_body_file_group_access)
     {
         event->file = b->file;
     }
