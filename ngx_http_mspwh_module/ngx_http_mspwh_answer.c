@@ -158,7 +158,7 @@ ngx_http_mspwh_log_unread(ngx_http_mspwh_ctx_t *ctx,
 void
 ngx_http_mspwh_show_verdict(ngx_http_mspwh_ctx_t *ctx)
 {
-    /* nginx has emptied the list of headers if a filter starts an answer anew */
+    /* a filter that starts an answer anew makes nginx empty the list */
 
     if (ctx->shown != NULL && !ctx->request->filter_finalize) {
         ctx->shown->hash = (ctx->answer == ctx->request->headers_out.status);

@@ -53,8 +53,8 @@ typedef enum {
 
 
 /*
- * Tells a body from one that a script has put in its place.  A script may do so
- * in the same buffers and the same file, but sets the length each time.
+ * Tells a body from one that a script has put in its place.  A script may do
+ * so in the same buffers and the same file, but sets the length each time.
  */
 
 typedef struct {
