@@ -28,7 +28,7 @@ our @EXPORT_OK = qw(
 );
 
 use constant LEFTOVER_AGE => 3600;    # seconds until .tmp-* and a body without headers are a crash's
-use constant FEW => 100_000;          # events among which leftovers are looked for
+use constant FEW => 10_000;           # events among which leftovers are looked for
 
 # Certain that it is not there, not only out of reach.
 sub absent { !lstat $_[0] && $!{ENOENT} }
@@ -109,7 +109,9 @@ sub names {
     while ($handle and defined(my $file = readdir $handle)) {
         if (substr($file, -8) eq '.headers') {
             my $name = substr $file, 0, -8;
-            push @events, $name if is_name($name);
+            # is_name(), which a million calls of make slow
+            push @events, $name
+                if ($name =~ tr/,//) == 5 and !($name =~ tr/!-.0-~//c) and substr($name, 0, 1) ne '.';
         } elsif (@events < FEW or $all) {
             my ($name, $kind) = $file =~ /^\.tmp-/ ? ($file, 'temporary') : $file =~ /^(.+)\.(body|state)\z/;
             push @{ $others{$kind} }, $name if $kind and $kind eq 'temporary' || is_name($name);
