@@ -1,0 +1,80 @@
+
+/*
+ * What the parser's two files share.
+ */
+
+
+#ifndef _MSPWH_JSON_INTERNAL_H_INCLUDED_
+#define _MSPWH_JSON_INTERNAL_H_INCLUDED_
+
+
+#include "mspwh_json.h"
+
+
+/*
+ * The order matters: between tokens up to MSPWH_JSON_END, in a string from
+ * MSPWH_JSON_IN_TEXT to MSPWH_JSON_IN_HEX, in a number from
+ * MSPWH_JSON_NUMBER_START on.
+ */
+
+typedef enum {
+    MSPWH_JSON_BEFORE_VALUE = 0,
+    MSPWH_JSON_FIRST_ELEMENT,
+    MSPWH_JSON_FIRST_NAME,
+    MSPWH_JSON_BEFORE_NAME,
+    MSPWH_JSON_COLON,
+    MSPWH_JSON_NEXT_ELEMENT,
+    MSPWH_JSON_NEXT_MEMBER,
+    MSPWH_JSON_END,
+
+    MSPWH_JSON_IN_TEXT,
+    MSPWH_JSON_IN_UTF8,
+    MSPWH_JSON_IN_ESCAPE,
+    MSPWH_JSON_IN_HEX,
+
+    MSPWH_JSON_IN_LITERAL,
+
+    /* before anything else, and inside a byte order mark */
+    MSPWH_JSON_BEFORE_MARK,
+    MSPWH_JSON_IN_MARK,
+    MSPWH_JSON_IN_MARK_LAST,
+    MSPWH_JSON_AFTER_MARK,
+
+    MSPWH_JSON_FAILED,
+
+    MSPWH_JSON_NUMBER_START,
+    MSPWH_JSON_NUMBER_MINUS,
+    MSPWH_JSON_NUMBER_ZERO,
+    MSPWH_JSON_NUMBER_INTEGER,
+    MSPWH_JSON_NUMBER_POINT,
+    MSPWH_JSON_NUMBER_FRACTION,
+    MSPWH_JSON_NUMBER_E,
+    MSPWH_JSON_NUMBER_SIGN,
+    MSPWH_JSON_NUMBER_EXPONENT,
+    MSPWH_JSON_STATES
+} mspwh_json_state_e;
+
+
+/*
+ * All functions that take bytes return where they stopped: at the end of the
+ * piece, after the token, or at the byte in error.
+ */
+
+/* Sets the error, and returns "p". */
+const unsigned char *mspwh_json_fail(mspwh_json_t *json,
+    const unsigned char *p, mspwh_json_error_e error);
+
+/* A string, from the byte after the quote, or its rest, by the state. */
+const unsigned char *mspwh_json_string_start(mspwh_json_t *json,
+    const unsigned char *p, const unsigned char *end);
+const unsigned char *mspwh_json_string(mspwh_json_t *json,
+    const unsigned char *p, const unsigned char *end);
+
+/* Collects text, until there is too much of it. */
+void mspwh_json_put(mspwh_json_t *json, const void *text, size_t length);
+
+/* Tells the handler of a string or a number; sets the next state. */
+void mspwh_json_tell(mspwh_json_t *json, const void *text, size_t length);
+
+
+#endif /* _MSPWH_JSON_INTERNAL_H_INCLUDED_ */
