@@ -32,7 +32,11 @@ trace_put(trace_t *t, const char *text, size_t length)
 {
     t->text = realloc(t->text, t->length + length + 1);
     assert_non_null(t->text);
-    memcpy(t->text + t->length, text, length);
+
+    if (length > 0) {
+        memcpy(t->text + t->length, text, length);
+    }
+
     t->length += length;
     t->text[t->length] = '\0';
 }
