@@ -152,7 +152,8 @@ typedef struct {
     unsigned char                utf8_low;
     unsigned char                utf8_high;
 
-    /* the string or number: what it is, whether its text is collected */
+    /* the scalar: what it is, whether it is told, its text collected */
+    mspwh_json_type_e            type;
     unsigned                     is_name:1;
     unsigned                     is_told:1;
     unsigned                     is_kept:1;

@@ -1,6 +1,6 @@
 
 /*
- * What the parser's two files share.
+ * What the parser's files share.
  */
 
 
@@ -9,6 +9,9 @@
 
 
 #include "mspwh_json.h"
+
+
+#define mspwh_json_inline  static inline __attribute__((always_inline))
 
 
 /*
@@ -64,17 +67,55 @@ typedef enum {
 const unsigned char *mspwh_json_fail(mspwh_json_t *json,
     const unsigned char *p, mspwh_json_error_e error);
 
-/* A string, from the byte after the quote, or its rest, by the state. */
-const unsigned char *mspwh_json_string_start(mspwh_json_t *json,
+/* Everything between tokens, and the tokens that end in this piece. */
+const unsigned char *mspwh_json_tokens(mspwh_json_t *json,
     const unsigned char *p, const unsigned char *end);
+
+/* The rest of a literal or of a number. */
+const unsigned char *mspwh_json_literal(mspwh_json_t *json,
+    const unsigned char *p, const unsigned char *end);
+const unsigned char *mspwh_json_number(mspwh_json_t *json,
+    const unsigned char *p, const unsigned char *end);
+
+/* A string or its rest, by the state. */
 const unsigned char *mspwh_json_string(mspwh_json_t *json,
     const unsigned char *p, const unsigned char *end);
 
 /* Collects text, until there is too much of it. */
 void mspwh_json_put(mspwh_json_t *json, const void *text, size_t length);
 
-/* Tells the handler of a string or a number; sets the next state. */
-void mspwh_json_tell(mspwh_json_t *json, const void *text, size_t length);
+/* Tells what has been collected of a string or a number, and goes on. */
+void mspwh_json_end(mspwh_json_t *json);
+
+
+/* These tell a text that is too long as none. */
+
+mspwh_json_inline void
+mspwh_json_tell_name(mspwh_json_t *json, const void *text, size_t length)
+{
+    if (text == NULL || length > MSPWH_JSON_TEXT) {
+        json->want = json->handler->name(json->data, NULL, 0);
+        return;
+    }
+
+    json->want = json->handler->name(json->data, text, length);
+}
+
+
+mspwh_json_inline void
+mspwh_json_tell_value(mspwh_json_t *json, mspwh_json_type_e type,
+    const void *text, size_t length)
+{
+    if (text == NULL || length > MSPWH_JSON_TEXT
+        || json->want < MSPWH_JSON_VALUE)
+    {
+        json->handler->value(json->data, type, NULL, 0);
+        return;
+    }
+
+    json->handler->value(json->data, type, text, length);
+}
+
 
 
 #endif /* _MSPWH_JSON_INTERNAL_H_INCLUDED_ */

@@ -44,28 +44,6 @@ static const unsigned char  mspwh_json_digits[256] = {
 
 
 const unsigned char *
-mspwh_json_string_start(mspwh_json_t *j, const unsigned char *p,
-    const unsigned char *end)
-{
-    const unsigned char  *last;
-
-    j->state = MSPWH_JSON_IN_TEXT;
-    j->surrogate = 0;
-
-    /* most strings are short, plain and whole */
-
-    last = mspwh_span_plain(p, end);
-
-    if (last < end && *last == '"') {
-        mspwh_json_tell(j, p, (size_t) (last - p));
-        return last + 1;
-    }
-
-    return mspwh_json_string(j, p, end);
-}
-
-
-const unsigned char *
 mspwh_json_string(mspwh_json_t *j, const unsigned char *p,
     const unsigned char *end)
 {
@@ -99,30 +77,24 @@ mspwh_json_string(mspwh_json_t *j, const unsigned char *p,
 
 
 void
-mspwh_json_tell(mspwh_json_t *j, const void *text, size_t length)
+mspwh_json_end(mspwh_json_t *j)
 {
-    int  is_string;
+    const char  *text;
 
-    is_string = (j->state < MSPWH_JSON_NUMBER_START);
     j->state = j->is_name ? MSPWH_JSON_COLON : j->after[j->depth];
 
     if (!j->is_told) {
         return;
     }
 
-    if (!j->is_kept || length > MSPWH_JSON_TEXT) {
-        text = NULL;
-        length = 0;
-    }
+    text = j->is_kept ? j->text : NULL;
 
     if (j->is_name) {
-        j->want = j->handler->name(j->data, text, length);
-        return;
-    }
+        mspwh_json_tell_name(j, text, j->length);
 
-    j->handler->value(j->data,
-                      is_string ? MSPWH_JSON_STRING : MSPWH_JSON_NUMBER,
-                      text, length);
+    } else {
+        mspwh_json_tell_value(j, j->type, text, j->length);
+    }
 }
 
 
@@ -189,7 +161,7 @@ mspwh_json_in_text(mspwh_json_t *j, const unsigned char *p,
     }
 
     if (*p == '"') {
-        mspwh_json_tell(j, j->text, j->length);
+        mspwh_json_end(j);
         return p + 1;
     }
 
@@ -212,34 +184,27 @@ static const unsigned char *
 mspwh_json_units(mspwh_json_t *j, const unsigned char *p,
     const unsigned char *end)
 {
-    size_t                n;
-    const unsigned char  *plain;
+    size_t    n;
+    unsigned  run;
 
-    plain = p;
-
-    while (p < end) {
+    for (run = 0; p < end; p += n) {
 
         if (*p >= 0x80) {
             n = mspwh_text_sequence(p, end);
+            run = MSPWH_JSON_SHORT_RUN;
 
         } else if (*p == '\\') {
             n = j->is_kept ? 0 : mspwh_json_whole_escape(p, end);
-
-        } else if (mspwh_span_is_plain(*p) && p - plain < MSPWH_JSON_SHORT_RUN)
-        {
-            p++;
-            continue;
+            run = 0;
 
         } else {
-            n = 0;
+            n = (run > 0 && mspwh_span_is_plain(*p));
+            run--;
         }
 
         if (n == 0) {
             break;
         }
-
-        p += n;
-        plain = p;
     }
 
     return p;

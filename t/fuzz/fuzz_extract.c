@@ -63,6 +63,8 @@ static mspwh_event_error_e fuzz_event(mspwh_event_t *event,
 static void fuzz_form(const mspwh_event_t *event, mspwh_event_error_e error);
 static void fuzz_compare(fuzz_input_t *input, const mspwh_extract_t *extract,
     const char *text, size_t length);
+static void fuzz_found(const mspwh_extract_found_t *found,
+    const fuzz_search_t *search, const mspwh_extract_slot_t *slot);
 static cJSON *fuzz_cjson(const char *text, size_t length);
 static void fuzz_by_name(fuzz_search_t *search, const cJSON *object,
     const char *name, unsigned depth);
@@ -185,29 +187,23 @@ fuzz_tokens(const mspwh_pointer_t *pointer, const char *text)
 
         fuzz_check(*text++ == '/', "a token too many");
 
-        for (n = 0; n < t->length; n++) {
-
+        for (n = 0; n < t->length; n++, text++) {
             if (t->name[n] == '~' || t->name[n] == '/') {
-                fuzz_check(*text++ == '~'
-                           && *text == (t->name[n] == '~' ? '0' : '1'),
-                           "a token with %c", t->name[n]);
-
-            } else {
-                fuzz_check(*text == t->name[n], "a token with %c",
-                           t->name[n]);
+                fuzz_check(*text++ == '~', "no escape for %c", t->name[n]);
             }
 
-            text++;
+            fuzz_check(*text == (t->name[n] == '~' ? '0'
+                                 : t->name[n] == '/' ? '1' : t->name[n]),
+                       "a token with %c", t->name[n]);
         }
 
         fuzz_check(t->name[n] == '\0', "a token without an end");
 
         snprintf(digits, sizeof(digits), "%lu",
                  strtoul(t->name, NULL, 10) % 1000000000);
-        fuzz_check((t->index != MSPWH_POINTER_NO_INDEX)
-                   == (strcmp(digits, t->name) == 0)
-                   && (t->index == MSPWH_POINTER_NO_INDEX
-                       || t->index == strtoul(digits, NULL, 10)),
+        fuzz_check(t->index == (strcmp(digits, t->name) == 0
+                                ? strtoul(digits, NULL, 10)
+                                : MSPWH_POINTER_NO_INDEX),
                    "index %zu for %s", t->index, t->name);
     }
 
@@ -392,12 +388,10 @@ static void
 fuzz_compare(fuzz_input_t *input, const mspwh_extract_t *extract,
     const char *text, size_t length)
 {
-    cJSON                        *tree;
-    unsigned                      i;
-    const char                   *one, *two;
-    fuzz_search_t                 search;
-    const mspwh_extract_slot_t   *slot;
-    const mspwh_extract_found_t  *found;
+    cJSON                       *tree;
+    unsigned                     i, n;
+    fuzz_search_t                search;
+    const mspwh_extract_slot_t  *slot;
 
     tree = fuzz_cjson(text, length);
     fuzz_check(tree != NULL, "cJSON refuses it");
@@ -415,43 +409,45 @@ fuzz_compare(fuzz_input_t *input, const mspwh_extract_t *extract,
             fuzz_by_name(&search, tree, slot->key, 1);
 
         } else {
-            fuzz_check(i >= input->plan->pointers[0], "slot %u", i);
-            fuzz_by_pointer(&search, tree,
-                            (i < input->plan->values)
-                            ? input->pointers[i - input->plan->pointers[0]]
-                            : input->pointers[i - input->plan->values], 0);
+            n = i - input->plan->pointers[0];
+            n = (i < input->plan->values) ? n : i - input->plan->values;
+            fuzz_by_pointer(&search, tree, input->pointers[n], 0);
         }
 
-        found = mspwh_extract_found(extract, i);
-
-        fuzz_check((found->item == NULL) == (search.item == NULL),
-                   "%s: found or not", slot->key);
-
-        if (found->item == NULL) {
-            continue;
-        }
-
-        if (slot->want == MSPWH_JSON_TYPE) {
-            fuzz_check(cJSON_IsNull(found->item) == cJSON_IsNull(search.item),
-                       "%s: null or not", slot->key);
-            continue;
-        }
-
-        one = mspwh_extract_text(found);
-        two = fuzz_text(search.item);
-
-        fuzz_check((one == NULL) == (two == NULL)
-                   && found->depth == search.depth
-                   && found->is_ambiguous == (unsigned) search.is_ambiguous,
-                   "%s: %d", slot->key, search.is_ambiguous);
-
-        fuzz_check(one == NULL
-                   ? (found->item->type & 0xff) == search.item->type
-                   : strcmp(one, strlen(two) > MSPWH_JSON_TEXT ? "" : two)
-                     == 0, "%s: %s, not %s", slot->key, one, two);
+        fuzz_found(mspwh_extract_found(extract, i), &search, slot);
     }
 
     cJSON_Delete(tree);
+}
+
+
+static void
+fuzz_found(const mspwh_extract_found_t *found, const fuzz_search_t *search,
+    const mspwh_extract_slot_t *slot)
+{
+    const char  *one, *two;
+
+    fuzz_check((found->item == NULL) == (search->item == NULL),
+               "%s: found or not", slot->key);
+
+    if (found->item == NULL || slot->want == MSPWH_JSON_TYPE) {
+        fuzz_check(cJSON_IsNull(found->item) == cJSON_IsNull(search->item),
+                   "%s: null or not", slot->key);
+        return;
+    }
+
+    one = mspwh_extract_text(found);
+    two = fuzz_text(search->item);
+
+    fuzz_check((one == NULL) == (two == NULL)
+               && found->depth == search->depth
+               && found->is_ambiguous == (unsigned) search->is_ambiguous,
+               "%s: %d", slot->key, search->is_ambiguous);
+
+    fuzz_check(one == NULL
+               ? (found->item->type & 0xff) == search->item->type
+               : strcmp(one, strlen(two) > MSPWH_JSON_TEXT ? "" : two) == 0,
+               "%s: %s, not %s", slot->key, one, two);
 }
 
 

@@ -19,67 +19,6 @@ typedef struct {
 } parsed_t;
 
 
-/* "pointers": those of a role, with blanks between; NULL: by name */
-
-typedef struct {
-    mspwh_fields_t    fields;
-    unsigned          n;
-    mspwh_pointer_t  *pointers[32];
-} wanted_t;
-
-
-static mspwh_pointer_t *const *
-want_pointers(wanted_t *wanted, const char *texts, unsigned *n)
-{
-    size_t             length;
-    mspwh_pointer_t  **first;
-
-    first = &wanted->pointers[wanted->n];
-
-    for (*n = 0; *texts != '\0'; texts += length + (texts[length] == ' ')) {
-        length = strcspn(texts, " ");
-
-        assert_int_equal(mspwh_pointer_parse(texts, length, &first[*n]), 0);
-        assert_non_null(first[*n]);
-        ++*n;
-    }
-
-    wanted->n += *n;
-
-    return first;
-}
-
-
-static void
-want(wanted_t *wanted, const char *const *roles, const char *values)
-{
-    unsigned        i;
-    mspwh_role_t   *role;
-
-    memset(wanted, 0, sizeof(wanted_t));
-
-    for (i = 0; i < MSPWH_ROLES; i++) {
-        if (roles != NULL && roles[i] != NULL) {
-            role = &wanted->fields.roles[i];
-            role->pointers = want_pointers(wanted, roles[i],
-                                           &role->npointers);
-        }
-    }
-
-    wanted->fields.values = want_pointers(wanted, values,
-                                          &wanted->fields.nvalues);
-}
-
-
-static void
-want_free(wanted_t *wanted)
-{
-    while (wanted->n > 0) {
-        free(wanted->pointers[--wanted->n]);
-    }
-}
-
-
 static void
 parse_feed(void *to, const void *data, size_t length)
 {

@@ -417,8 +417,9 @@ test_large(void **state)
 
     want(&wanted, 0, "/a/0/Value /a/70/Value");
     object = extract(&wanted, text, BY_THREES);
-    assert_int_equal(strlen(object), 2 * 900 + strlen("{\"/a/0/Value\":\"\","
-                                                      "\"/a/70/Value\":\"\"}"));
+    assert_int_equal(strlen(object),
+                     2 * 900 + strlen("{\"/a/0/Value\":\"\","
+                                      "\"/a/70/Value\":\"\"}"));
     assert_memory_equal(object + strlen(object) - 5, "070\"}", 5);
     free(object);
     mspwh_extract_cleanup(&wanted.extract);
