@@ -161,7 +161,7 @@ mspwh_json_close(mspwh_json_t *j, mspwh_json_cursor_t *c, int quiet)
         c->depth--;
         c->state = j->after[c->depth];
 
-    } while (quiet && c->p < c->end && *c->p == ch && c->depth >= j->quiet
+    } while (quiet && c->p < c->end && *c->p == ch
              && c->state == j->after[c->depth + 1]);
 
     if (!quiet) {

@@ -238,6 +238,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (told[0].json.error == MSPWH_JSON_OK) {
         fuzz_check(json != NULL, "jansson refuses it");
+        fuzz_check(memcmp(mended, data + mark, size - mark) == 0
+                   || told[0].is_cut, "an escape that is no character");
         fuzz_compare(mended, size - mark, json);
 
     } else {
