@@ -14,8 +14,10 @@ static char *mspwh_pointer_unescape(char *dst, const char *token,
 static size_t mspwh_pointer_index(const char *name, size_t length);
 static mspwh_pointer_node_t *mspwh_pointer_child(mspwh_pointer_node_t *node,
     const mspwh_pointer_token_t *token);
-static unsigned mspwh_pointer_find(const mspwh_pointer_node_t *node,
-    const char *name, size_t length, int *found);
+static unsigned mspwh_pointer_place(const mspwh_pointer_node_t *node,
+    const char *name, size_t length);
+static int mspwh_pointer_order(const mspwh_pointer_token_t *token,
+    const char *name, size_t length);
 
 
 int
@@ -211,14 +213,12 @@ static mspwh_pointer_node_t *
 mspwh_pointer_child(mspwh_pointer_node_t *node,
     const mspwh_pointer_token_t *token)
 {
-    int                     found;
     unsigned                i;
     mspwh_pointer_node_t   *child, **children;
 
-    i = mspwh_pointer_find(node, token->name, token->length, &found);
-
-    if (found) {
-        return node->children[i];
+    child = mspwh_pointer_member(node, token->name, token->length);
+    if (child != NULL) {
+        return child;
     }
 
     children = realloc(node->children, (node->nchildren + 1)
@@ -236,6 +236,8 @@ mspwh_pointer_child(mspwh_pointer_node_t *node,
 
     child->token = token;
 
+    i = mspwh_pointer_place(node, token->name, token->length);
+
     memmove(&children[i + 1], &children[i],
             (node->nchildren - i) * sizeof(mspwh_pointer_node_t *));
 
@@ -246,38 +248,46 @@ mspwh_pointer_child(mspwh_pointer_node_t *node,
 }
 
 
-/* where the child with this name is, or where it would have to be */
+mspwh_pointer_node_t *
+mspwh_pointer_member(const mspwh_pointer_node_t *node, const char *name,
+    size_t length)
+{
+    unsigned                i;
+    mspwh_pointer_node_t   *child;
+
+    i = mspwh_pointer_place(node, name, length);
+
+    if (i == node->nchildren) {
+        return NULL;
+    }
+
+    child = node->children[i];
+
+    return (mspwh_pointer_order(child->token, name, length) == 0) ? child
+                                                                  : NULL;
+}
+
+
+/* the first child that is not before this name */
 
 static unsigned
-mspwh_pointer_find(const mspwh_pointer_node_t *node, const char *name,
-    size_t length, int *found)
+mspwh_pointer_place(const mspwh_pointer_node_t *node, const char *name,
+    size_t length)
 {
-    int                           order;
-    unsigned                      low, high, i;
-    const mspwh_pointer_token_t  *token;
+    unsigned  low, high, i;
 
-    *found = 0;
+    if (node->children == NULL) {
+        return 0;
+    }
 
     for (low = 0, high = node->nchildren; low < high; /* void */ ) {
         i = (low + high) / 2;
-        token = node->children[i]->token;
 
-        order = (length > token->length) - (length < token->length);
-
-        if (order == 0) {
-            order = memcmp(name, token->name, length);
-        }
-
-        if (order == 0) {
-            *found = 1;
-            return i;
-        }
-
-        if (order < 0) {
-            high = i;
+        if (mspwh_pointer_order(node->children[i]->token, name, length) < 0) {
+            low = i + 1;
 
         } else {
-            low = i + 1;
+            high = i;
         }
     }
 
@@ -285,16 +295,15 @@ mspwh_pointer_find(const mspwh_pointer_node_t *node, const char *name,
 }
 
 
-mspwh_pointer_node_t *
-mspwh_pointer_member(const mspwh_pointer_node_t *node, const char *name,
+static int
+mspwh_pointer_order(const mspwh_pointer_token_t *token, const char *name,
     size_t length)
 {
-    int       found;
-    unsigned  i;
+    if (token->length != length) {
+        return (token->length < length) ? -1 : 1;
+    }
 
-    i = mspwh_pointer_find(node, name, length, &found);
-
-    return found ? node->children[i] : NULL;
+    return memcmp(token->name, name, length);
 }
 
 
