@@ -255,6 +255,10 @@ mspwh_pointer_member(const mspwh_pointer_node_t *node, const char *name,
     unsigned                i;
     mspwh_pointer_node_t   *child;
 
+    if (node->children == NULL) {
+        return NULL;
+    }
+
     i = mspwh_pointer_place(node, name, length);
 
     if (i == node->nchildren) {
@@ -275,10 +279,6 @@ mspwh_pointer_place(const mspwh_pointer_node_t *node, const char *name,
     size_t length)
 {
     unsigned  low, high, i;
-
-    if (node->children == NULL) {
-        return 0;
-    }
 
     for (low = 0, high = node->nchildren; low < high; /* void */ ) {
         i = (low + high) / 2;
