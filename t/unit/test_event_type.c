@@ -4,14 +4,8 @@
  */
 
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "unit.h"
+#include "mspwh_text.h"
 
 #include "types.h"
 
@@ -35,12 +29,12 @@ test_escape(void **state)
     (void) state;
 
     for (i = 0; i < nitems(cases); i++) {
-        *mspwh_event_type_escape(got, cases[i].text, strlen(cases[i].text))
+        *mspwh_text_escape(got, cases[i].text, strlen(cases[i].text))
             = '\0';
         assert_string_equal(got, cases[i].want);
     }
 
-    *mspwh_event_type_escape(got, "a\0b", 3) = '\0';
+    *mspwh_text_escape(got, "a\0b", 3) = '\0';
     assert_string_equal(got, "a%00b");
 }
 
