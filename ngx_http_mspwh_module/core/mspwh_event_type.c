@@ -5,6 +5,14 @@
 #include <string.h>
 
 
+/* bytes of a pattern that tell what it was meant to be */
+#define MSPWH_EDITS  64
+
+#define mspwh_least(a, b)  ((a) < (b) ? (a) : (b))
+
+
+static size_t mspwh_edits(const char *text, size_t length, const char *other);
+
 static const char *mspwh_event_type_after_word(const char *type,
     const char *word);
 static int mspwh_event_type_is_canonical(const char *type, size_t length);
@@ -322,4 +330,84 @@ const char *
 mspwh_event_action(mspwh_action_e action)
 {
     return mspwh_actions[action];
+}
+
+
+const char *
+mspwh_event_type_nearest(const char *pattern, size_t length)
+{
+    size_t       i, distance, least;
+    const char  *nearest;
+
+    static const char *const  groups[] = {
+        "ticket.*", "ticket.note.*", "ticket.response.*",
+        "ticket.attachment.*"
+    };
+
+    least = (size_t) -1;
+    nearest = NULL;
+
+    for (i = 0; i < MSPWH_EVENT_TYPES; i++) {
+        if (mspwh_event_type_matches(pattern, length,
+                                     mspwh_event_type_name(i)))
+        {
+            return NULL;
+        }
+
+        distance = mspwh_edits(pattern, length, mspwh_event_type_name(i));
+
+        if (distance < least) {
+            least = distance;
+            nearest = mspwh_event_type_name(i);
+        }
+    }
+
+    for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+        distance = mspwh_edits(pattern, length, groups[i]);
+
+        if (distance < least) {
+            least = distance;
+            nearest = groups[i];
+        }
+    }
+
+    return nearest;
+}
+
+
+/*
+ * The Levenshtein distance of a text, of which up to MSPWH_EDITS bytes count,
+ * to a null-terminated one: a row of the table at a time.
+ */
+
+static size_t
+mspwh_edits(const char *text, size_t length, const char *other)
+{
+    size_t  row[MSPWH_EDITS + 1], i, diagonal, above;
+
+    if (length > MSPWH_EDITS) {
+        length = MSPWH_EDITS;
+    }
+
+    for (i = 0; i <= length; i++) {
+        row[i] = i;
+    }
+
+    for ( /* void */ ; *other != '\0'; other++) {
+        diagonal = row[0]++;
+
+        for (i = 1; i <= length; i++) {
+            above = row[i];
+
+            if (text[i - 1] != *other) {
+                diagonal += 1;
+            }
+
+            row[i] = mspwh_least(diagonal,
+                                 mspwh_least(above, row[i - 1]) + 1);
+            diagonal = above;
+        }
+    }
+
+    return row[length];
 }

@@ -86,6 +86,12 @@ int mspwh_event_type_matches(const char *pattern, size_t length,
     const char *type);
 
 /*
+ * Returns NULL if a pattern matches one of the eleven types; otherwise the
+ * type, or the pattern for a group of them, that is spelled most like it.
+ */
+const char *mspwh_event_type_nearest(const char *pattern, size_t length);
+
+/*
  * The words for an entity and an action.
  */
 const char *mspwh_event_entity(mspwh_entity_e entity);

@@ -17,14 +17,6 @@ _Static_assert(MSPWH_JSON_BEFORE_VALUE == 0
 _Static_assert(MSPWH_JSON_STATES <= 256, "states are kept in bytes");
 
 
-#define mspwh_json_words(name, metric, words)  [MSPWH_JSON_ ## name] = words,
-
-static const char *const  mspwh_json_errors[MSPWH_JSON_ERROR_COUNT] = {
-    [MSPWH_JSON_OK] = "no error",
-    MSPWH_JSON_ERRORS(mspwh_json_words)
-};
-
-
 void
 mspwh_json_init(mspwh_json_t *j, const mspwh_json_handler_t *handler,
     void *data)
@@ -93,32 +85,6 @@ mspwh_json_finish(mspwh_json_t *j)
     j->state = MSPWH_JSON_FAILED;
 
     return j->error;
-}
-
-
-const char *
-mspwh_json_strerror(mspwh_json_error_e error)
-{
-    return mspwh_json_errors[error];
-}
-
-
-const unsigned char *
-mspwh_json_fail(mspwh_json_t *j, const unsigned char *p,
-    mspwh_json_error_e error)
-{
-    /* "{" or "[" in UTF-16 without a byte order mark */
-
-    if (error == MSPWH_JSON_UNEXPECTED && *p == '\0' && j->depth == 1
-        && j->offset + (uint64_t) (p - j->piece) == 1)
-    {
-        error = MSPWH_JSON_UTF16;
-    }
-
-    j->error = error;
-    j->state = MSPWH_JSON_FAILED;
-
-    return p;
 }
 
 

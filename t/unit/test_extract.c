@@ -380,7 +380,7 @@ test_found(void **state)
 }
 
 
-/* what used to be too much for the envelope */
+/* however many members there are */
 
 static void
 test_large(void **state)

@@ -22,7 +22,7 @@ test_refuse(void **state)
         "", "a", "a/b", "~0", "#/a", " /a", "/~", "/a~", "/~2", "/~/a",
         "/a/~", "/~~0", "/~a", "/a~0~", SLASHES_32 "/",
 
-        /* not UTF-8, the scanner's mark among it */
+        /* not UTF-8 */
         "/\xff", "/a/\xff", "/\xc3", "/\xc3/\xa9", "/a\x80", "/\xc0\xaf",
         "/\xed\xa0\x80", "/\xf4\x90\x80\x80", "/\xf0\x9f\x92",
     };

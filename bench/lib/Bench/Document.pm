@@ -1,6 +1,6 @@
 package Bench::Document;
 
-# Documents of about a given size in shapes that a scanner may find hard.  All
+# Documents of about a given size in shapes that a parser may find hard.  All
 # are valid events, but for "too deep".
 
 use strict;

@@ -174,7 +174,7 @@ main(int argc, char *argv[])
     mspwh_event_plan_t   *plan;
 
     if (argc != 4) {
-        fprintf(stderr, "usage: scanner file count event|all\n");
+        fprintf(stderr, "usage: parser file count event|all\n");
         return 2;
     }
 
@@ -184,7 +184,7 @@ main(int argc, char *argv[])
     plan = mspwh_event_plan(NULL);
 
     if (text == NULL || plan == NULL) {
-        fprintf(stderr, "scanner: \"%s\" cannot be read\n", argv[1]);
+        fprintf(stderr, "parser: \"%s\" cannot be read\n", argv[1]);
         return 1;
     }
 

@@ -1,6 +1,6 @@
-package Bench::Scanner;
+package Bench::Parser;
 
-# The scanner alone: bytes a second, and instructions a byte.
+# The parser alone: bytes a second, and instructions a byte.
 
 use strict;
 use warnings;
@@ -32,7 +32,7 @@ sub run {
     }
     my $rounds = $o->{quick} ? 5 : 15;
     for my $round (1 .. $rounds) {
-        progress("scanner, round $round/$rounds");
+        progress("parser, round $round/$rounds");
         push @{ $speeds[$_] }, speed($o, $files[$_], $cases[$_]) for 0 .. $#cases;
     }
     my @instructions = map { instructions($o, $files[$_], $cases[$_]) } 0 .. $#cases;
@@ -48,33 +48,33 @@ sub compile {
     open my $fh, '<', $makefile or die "$makefile: $!\n";
     my ($flags) = map { /^CFLAGS\s*=\s*(.*)/ } <$fh>;
     my $source = "$o->{root}/ngx_http_mspwh_module/core";
-    system("gcc $flags -I'$source' -o '$o->{dir}/scanner' '$o->{root}/bench/scanner.c' "
-        . "'$source'/mspwh_[ejpt]*.c -lcjson") == 0 or die "scanner.c does not compile\n";
+    system("gcc $flags -I'$source' -o '$o->{dir}/parser' '$o->{root}/bench/parser.c' "
+        . "'$source'/mspwh_[ejpt]*.c -lcjson") == 0 or die "parser.c does not compile\n";
 }
 
 # bytes a nanosecond
 sub speed {
     my ($o, $file, $case) = @_;
-    my ($ns) = scan($o, pinned(server => "$o->{dir}/scanner", $file, 30, $case->[1]), $case);
+    my ($ns) = scan($o, pinned(server => "$o->{dir}/parser", $file, 30, $case->[1]), $case);
     return (-s $file) / $ns;
 }
 
 sub scan {
     my ($o, @command) = @_;
     my $case = pop @command;
-    open my $out, '-|', @command or die "scanner: $!\n";
+    open my $out, '-|', @command or die "parser: $!\n";
     my ($ns, $said) = split ' ', <$out> // '', 2;
-    close $out or die "the scanner failed\n";
-    die "scanner, $case->[0]: $said" if $said ne "ok\n";
+    close $out or die "the parser failed\n";
+    die "parser, $case->[0]: $said" if $said ne "ok\n";
     return $ns;
 }
 
 sub instructions {
     my ($o, $file, $case) = @_;
-    progress("scanner, callgrind, $case->[0]");
+    progress("parser, callgrind, $case->[0]");
     my $log = "$o->{dir}/callgrind.log";
     scan($o, 'valgrind', '--tool=callgrind', '--toggle-collect=scan_*', "--log-file=$log",
-        '--callgrind-out-file=/dev/null', "$o->{dir}/scanner", $file, 1, $case->[1], $case);
+        '--callgrind-out-file=/dev/null', "$o->{dir}/parser", $file, 1, $case->[1], $case);
     open my $fh, '<', $log or die "$log: $!\n";
     my ($count) = map { /Collected : (\d+)/ } <$fh>;
     return ($count // die "callgrind says nothing\n") / -s $file;
@@ -93,10 +93,10 @@ sub show {
             $target ? ("at least $target GB/s", $m >= $target ? 'reached' : 'NOT reached')
                     : ('', '')];
     }
-    print "### The scanner alone\n\nDocuments of 1 MB in pieces of 16 KB; median of $rounds rounds ",
+    print "### The parser alone\n\nDocuments of 1 MB in pieces of 16 KB; median of $rounds rounds ",
         "(first and third quartile).\n\n";
     table(['document', 'GB/s', 'instructions a byte', 'target', ''], @rows);
-    tsv("$o->{dir}/scanner.tsv", ['document', 'median_gb_s', 'q1', 'q3', 'instructions_byte'],
+    tsv("$o->{dir}/parser.tsv", ['document', 'median_gb_s', 'q1', 'q3', 'instructions_byte'],
         @tsv);
 }
 
