@@ -177,14 +177,14 @@ lint:
 	$(MAKE) check-sources
 
 check-sources: $(MODULE)
-	gcc $(WARNINGS) -fsyntax-only -I$(SRC) $(NGINX_INCS) $(SOURCES) $(HELPERS)
-	clang $(WARNINGS) -fsyntax-only -I$(SRC) $(NGINX_INCS) $(SOURCES) $(HELPERS)
+	gcc $(WARNINGS) -fsyntax-only -I$(SRC) -I$(SRC)/core $(NGINX_INCS) $(SOURCES) $(HELPERS)
+	clang $(WARNINGS) -fsyntax-only -I$(SRC) -I$(SRC)/core $(NGINX_INCS) $(SOURCES) $(HELPERS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
-	    --enable=warning,performance,portability -I$(SRC) $(SRC) $(HELPERS)
+	    --enable=warning,performance,portability -I$(SRC) -I$(SRC)/core $(SRC) $(HELPERS)
 	clang-tidy --quiet --warnings-as-errors='*' \
 	    -checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*' \
 	    $(SOURCES) -- \
-	    -std=gnu11 -I$(SRC) $(NGINX_INCS)
+	    -std=gnu11 -I$(SRC) -I$(SRC)/core $(NGINX_INCS)
 	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps \
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
@@ -194,7 +194,7 @@ check-sources: $(MODULE)
 	for f in bin/mspwh-redeliver bin/lib/*/*.pm bench/run t/fuzz/seeds tools/arrows tools/sizes \
 	    tools/status-page t/soak/run t/soak/server t/*.t; do \
 	    perl -It/lib -Ibench/lib -Ibin/lib -c $$f || exit 1; done
-	tools/arrows build/nginx/objs/addon/ngx_http_mspwh_module
+	tools/arrows build/nginx/objs/addon/ngx_http_mspwh_module build/nginx/objs/addon/core
 	tools/status-page --check
 	tools/sizes
 

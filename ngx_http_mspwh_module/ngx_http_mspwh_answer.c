@@ -85,7 +85,8 @@ static void
 ngx_http_mspwh_log_rejected(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
-    u_char                          at[sizeof(" at byte ") + NGX_INT64_LEN];
+    u_char                          at[sizeof(" at byte  in line ")
+                                       + 2 * NGX_INT64_LEN];
     ngx_uint_t                      encoded;
     ngx_http_request_t             *r;
     ngx_http_mspwh_verification_t  *v;
@@ -106,7 +107,7 @@ ngx_http_mspwh_log_rejected(ngx_http_mspwh_ctx_t *ctx,
     }
 
     if (v->body.request_body == NULL
-        && v->reason < NGX_HTTP_MSPWH_NO_SECRET)
+        && ctx->verdict != NGX_HTTP_MSPWH_BAD_SIGNATURE)
     {
         ngx_http_mspwh_log_unread(ctx, mlcf);
         return;
@@ -114,8 +115,9 @@ ngx_http_mspwh_log_rejected(ngx_http_mspwh_ctx_t *ctx,
 
     at[0] = '\0';
 
-    if (v->has_offset) {
-        ngx_sprintf(at, " at byte %uL%Z", v->error_offset);
+    if (v->is_json_error) {
+        ngx_sprintf(at, " at byte %uL in line %uL%Z", v->extract->json.offset,
+                    v->extract->json.line);
     }
 
     /* MSP Manager compresses nothing: something on the way has changed it */
@@ -126,7 +128,7 @@ ngx_http_mspwh_log_rejected(ngx_http_mspwh_ctx_t *ctx,
     ngx_log_error(mlcf->log_level, r->connection->log, 0,
                   "mspwh: %V: %s%s, body %O bytes%s, %ui secret(s)%s",
                   &ngx_http_mspwh_verdicts[ctx->verdict],
-                  ngx_http_mspwh_reason_words(v->reason), at, v->size,
+                  ngx_http_mspwh_reasons[v->reason].words, at, v->size,
                   encoded ? " with Content-Encoding" : "",
                   v->secrets ? v->secrets->nelts : 0,
                   ctx->monitor ? NGX_HTTP_MSPWH_LET_THROUGH : "");
@@ -150,7 +152,8 @@ ngx_http_mspwh_log_unread(ngx_http_mspwh_ctx_t *ctx,
     ngx_log_error(mlcf->log_level, r->connection->log, 0,
                   "mspwh: %V: %s, body%s not read%s",
                   &ngx_http_mspwh_verdicts[ctx->verdict],
-                  ngx_http_mspwh_reason_words(ctx->verification->reason), size,
+                  ngx_http_mspwh_reasons[ctx->verification->reason].words,
+                  size,
                   ctx->monitor ? NGX_HTTP_MSPWH_LET_THROUGH : "");
 }
 

@@ -263,34 +263,3 @@ ngx_http_mspwh_is_dropped(ngx_str_t *name, ngx_http_core_srv_conf_t *cscf)
 
     return 0;
 }
-
-
-char *
-ngx_http_mspwh_envelope_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_mspwh_loc_conf_t *mlcf = conf;
-
-    ssize_t     size;
-    ngx_str_t  *value;
-
-    if (mlcf->envelope_size != NGX_CONF_UNSET_SIZE) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    size = ngx_parse_size(&value[1]);
-
-    if (size == NGX_ERROR || size == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid size \"%V\" in \"%V\" directive, "
-                           "it must be a number of bytes above 0, "
-                           "such as \"64k\"", &value[1], &cmd->name);
-        return NGX_CONF_ERROR;
-    }
-
-    mlcf->envelope_size = (size_t) size;
-
-    return (ngx_http_mspwh_add_level(cf, mlcf) == NGX_OK) ? NGX_CONF_OK
-                                                          : NGX_CONF_ERROR;
-}

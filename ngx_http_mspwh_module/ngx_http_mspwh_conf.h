@@ -13,6 +13,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "mspwh_event.h"
+
 
 #define NGX_HTTP_MSPWH_OFF     0
 #define NGX_HTTP_MSPWH_ON      1
@@ -74,10 +76,9 @@ struct ngx_http_mspwh_loc_conf_s {
     ngx_http_mspwh_secrets_t   *secrets;
     ngx_http_mspwh_fields_t    *fields;
     ngx_array_t                *sets;       /* of ngx_http_mspwh_set_t */
-    ngx_http_mspwh_fields_t    *wanted;     /* both together, or NULL */
+    mspwh_event_plan_t         *plan;       /* for both */
     ngx_array_t                *accept;     /* of ngx_str_t, the patterns */
     ngx_http_mspwh_dedup_t     *dedup;
-    size_t                      envelope_size;
 
     ngx_str_t                   header;
     ngx_http_mspwh_place_t     *header_place;
@@ -123,6 +124,9 @@ typedef struct {
     /* the precontent handler's place in nginx's phase engine */
     ngx_int_t                   check_phase;
 
+    /* for levels without mspwh_field and mspwh_set */
+    mspwh_event_plan_t         *plan;
+
     /* in shared memory */
     ngx_http_mspwh_counters_t  *counters;
 
@@ -137,8 +141,6 @@ char *ngx_http_mspwh_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_mspwh_signature_header(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_mspwh_envelope_size(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /*

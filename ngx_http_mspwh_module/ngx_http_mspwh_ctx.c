@@ -146,6 +146,10 @@ ngx_http_mspwh_cleanup(void *data)
     for (v = store->verifications; v; v = v->next) {
         ngx_http_mspwh_stop_feeding(v);
         mspwh_event_cleanup(&v->event);
+
+        if (v->extract != NULL) {
+            mspwh_extract_cleanup(v->extract);
+        }
     }
 }
 
@@ -167,9 +171,8 @@ ngx_http_mspwh_add_verification(ngx_http_mspwh_ctx_t *ctx,
 
     v->request = r;
     v->secrets = mlcf->secrets;
-    v->wanted = mlcf->wanted;
+    v->plan = mlcf->plan;
     v->sets = mlcf->sets;
-    v->envelope_size = mlcf->envelope_size;
     v->header = mlcf->header;
     v->monitor = (mlcf->enable == NGX_HTTP_MSPWH_MONITOR);
 
@@ -198,8 +201,6 @@ ngx_http_mspwh_stop_feeding(ngx_http_mspwh_verification_t *v)
     if (v->secrets != NULL) {
         ngx_http_mspwh_free_verifier(v->secrets, &v->verifier);
     }
-
-    mspwh_scanner_cleanup(&v->scanner);
 }
 
 

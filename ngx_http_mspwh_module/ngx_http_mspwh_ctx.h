@@ -81,9 +81,8 @@ struct ngx_http_mspwh_verification_s {
 
     /* what it is made with, of the location that it was made in */
     ngx_http_mspwh_secrets_t       *secrets;
-    ngx_http_mspwh_fields_t        *wanted;
+    mspwh_event_plan_t             *plan;
     ngx_array_t                    *sets;
-    size_t                          envelope_size;
     ngx_str_t                       header;
 
     /* the event is read whatever the signature says */
@@ -93,9 +92,11 @@ struct ngx_http_mspwh_verification_s {
     ngx_http_mspwh_reason_e         reason;
     ngx_http_mspwh_secret_t        *secret;     /* that matched, or NULL */
     off_t                           size;
-    uint64_t                        error_offset;
     u_char                          digest[MSPWH_DIGEST_LENGTH];
     u_char                          delivery_id[2 * MSPWH_DIGEST_LENGTH];
+
+    /* what is found in the body, until the end of the request */
+    mspwh_extract_t                *extract;
 
     /* valid if there is one; not signed if there is a reason, too */
     mspwh_event_t                   event;
@@ -103,7 +104,8 @@ struct ngx_http_mspwh_verification_s {
     ngx_str_t                       anomaly;
     unsigned                        has_event:1;
 
-    unsigned                        has_offset:1;   /* of a JSON error */
+    /* the reason is extract->json.error */
+    unsigned                        is_json_error:1;
 
     /* what the log has been told of the reason */
     unsigned                        logged:1;
@@ -111,7 +113,6 @@ struct ngx_http_mspwh_verification_s {
 
     /* for as long as it is fed */
     mspwh_verifier_t                verifier;
-    mspwh_scanner_t                 scanner;
 
     /* steps: what is left of the body */
     ngx_chain_t                    *rest;

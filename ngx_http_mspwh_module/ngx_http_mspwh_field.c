@@ -84,19 +84,7 @@ ngx_http_mspwh_add_pointers(ngx_conf_t *cf, ngx_command_t *cmd,
         if (rv != NGX_CONF_OK) {
             return rv;
         }
-
-        if (ngx_http_mspwh_scan_pointer(&fields->scanner, *elt) != NGX_OK) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "too many JSON pointers into arrays in \"%V\" "
-                               "directive at \"%V\", there may be %d at a "
-                               "level", &cmd->name, &value[i],
-                               MSPWH_SCANNER_POINTERS);
-            return NGX_CONF_ERROR;
-        }
     }
-
-    fields->fields.roles[role].npointers = fields->pointers[role].nelts;
-    fields->fields.roles[role].pointers = fields->pointers[role].elts;
 
     return NGX_CONF_OK;
 }
@@ -130,30 +118,4 @@ ngx_http_mspwh_pointer(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *text,
     cln->data = *pointer;
 
     return NGX_CONF_OK;
-}
-
-
-ngx_int_t
-ngx_http_mspwh_scan_pointer(mspwh_scanner_pointers_t *scanner,
-    mspwh_pointer_t *pointer)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < pointer->ntokens; i++) {
-        if (pointer->tokens[i].index != MSPWH_POINTER_NO_INDEX) {
-            break;
-        }
-    }
-
-    if (i == pointer->ntokens) {
-        return NGX_OK;
-    }
-
-    if (scanner->npointers == MSPWH_SCANNER_POINTERS) {
-        return NGX_DECLINED;
-    }
-
-    scanner->pointers[scanner->npointers++] = pointer;
-
-    return NGX_OK;
 }

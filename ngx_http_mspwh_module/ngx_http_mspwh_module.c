@@ -127,13 +127,6 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       offsetof(ngx_http_mspwh_loc_conf_t, log_level),
       ngx_http_mspwh_log_levels },
 
-    { ngx_string("mspwh_envelope_size"),
-      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
-      ngx_http_mspwh_envelope_size,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      0,
-      NULL },
-
     { ngx_string("mspwh_dedup_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_mspwh_dedup_zone,
@@ -213,6 +206,7 @@ ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
      *     conf->counted = 0;
      *     conf->sources = NULL;
      *     conf->check_phase = 0;
+     *     conf->plan = NULL;
      *     conf->counters = NULL;
      *     conf->configured = { 0 };
      */
@@ -251,7 +245,7 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->parent = NULL;
-     *     conf->wanted = NULL;
+     *     conf->plan = NULL;
      *     conf->header = { 0, NULL };
      *     conf->header_place = NULL;
      *     conf->spool = NULL;
@@ -270,7 +264,6 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
     conf->sets = NGX_CONF_UNSET_PTR;
     conf->accept = NGX_CONF_UNSET_PTR;
     conf->dedup = NGX_CONF_UNSET_PTR;
-    conf->envelope_size = NGX_CONF_UNSET_SIZE;
     conf->status = NGX_CONF_UNSET_UINT;
 
     return conf;
@@ -300,8 +293,6 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->sets, prev->sets, NULL);
     ngx_conf_merge_ptr_value(conf->accept, prev->accept, NULL);
     ngx_conf_merge_ptr_value(conf->dedup, prev->dedup, NULL);
-    ngx_conf_merge_size_value(conf->envelope_size, prev->envelope_size,
-                              64 * 1024);
 
     if (conf->header.data == NULL) {
         conf->header_place = prev->header_place;
@@ -310,7 +301,7 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->header, prev->header,
                              "X-Webhook-Signature");
 
-    if (ngx_http_mspwh_merge_sets(cf, prev, conf) != NGX_OK
+    if (ngx_http_mspwh_merge_plan(cf, prev, conf) != NGX_OK
         || ngx_http_mspwh_merge_spool(cf, prev, conf) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;

@@ -12,7 +12,6 @@
 #include <ngx_core.h>
 
 #include "mspwh_event.h"
-#include "mspwh_scanner.h"
 
 
 /* X(constant, name) */
@@ -28,9 +27,12 @@
     X(IN_FLIGHT,            "in_flight")
 
 
-/* X(constant, verdict, name in counters, words of the log) */
+/*
+ * X(constant, verdict, name in counters, words of the log); JSON and EVENT
+ * take the rows of the core's tables: (name, name in counters, words).
+ */
 
-#define NGX_HTTP_MSPWH_REASON_TABLE(X)                                        \
+#define NGX_HTTP_MSPWH_REASON_TABLE(X, JSON, EVENT)                           \
     X(HEADER_MISSING,     NO_SIGNATURE,         "header_missing",             \
       "there is no signature header")                                         \
     X(HEADER_REPEATED,    MALFORMED_SIGNATURE,  "header_repeated",            \
@@ -45,34 +47,8 @@
       "the body is no longer there to be verified")                           \
     X(BODY_INCOMPLETE,    BAD_SIGNATURE,        "body_incomplete",            \
       "the body was not received whole")                                      \
-    X(JSON_UNEXPECTED,    MALFORMED_PAYLOAD,    "json_unexpected",            \
-      mspwh_scanner_strerror(MSPWH_SCANNER_UNEXPECTED))                       \
-    X(JSON_UNFINISHED,    MALFORMED_PAYLOAD,    "json_unfinished",            \
-      mspwh_scanner_strerror(MSPWH_SCANNER_UNFINISHED))                       \
-    X(JSON_CONTROL,       MALFORMED_PAYLOAD,    "json_control",               \
-      mspwh_scanner_strerror(MSPWH_SCANNER_CONTROL))                          \
-    X(JSON_ESCAPE,        MALFORMED_PAYLOAD,    "json_escape",                \
-      mspwh_scanner_strerror(MSPWH_SCANNER_ESCAPE))                           \
-    X(JSON_UTF8,          MALFORMED_PAYLOAD,    "json_utf8",                  \
-      mspwh_scanner_strerror(MSPWH_SCANNER_UTF8))                             \
-    X(NESTED_TOO_DEEPLY,  MALFORMED_PAYLOAD,    "nested_too_deeply",          \
-      mspwh_scanner_strerror(MSPWH_SCANNER_TOO_DEEP))                         \
-    X(ENVELOPE_TOO_LARGE, MALFORMED_PAYLOAD,    "envelope_too_large",         \
-      mspwh_scanner_strerror(MSPWH_SCANNER_TOO_LARGE))                        \
-    X(NOT_OBJECT,         MALFORMED_PAYLOAD,    "not_object",                 \
-      mspwh_event_strerror(MSPWH_EVENT_NOT_OBJECT))                           \
-    X(NO_EVENT_TYPE,      MALFORMED_PAYLOAD,    "no_event_type",              \
-      mspwh_event_strerror(MSPWH_EVENT_NO_TYPE))                              \
-    X(NO_ENTITY_ID,       MALFORMED_PAYLOAD,    "no_entity_id",               \
-      mspwh_event_strerror(MSPWH_EVENT_NO_ENTITY_ID))                         \
-    X(NO_TICKET_ID,       MALFORMED_PAYLOAD,    "no_ticket_id",               \
-      mspwh_event_strerror(MSPWH_EVENT_NO_TICKET_ID))                         \
-    X(BAD_ENTITY_ID,      MALFORMED_PAYLOAD,    "bad_entity_id",              \
-      mspwh_event_strerror(MSPWH_EVENT_BAD_ENTITY_ID))                        \
-    X(BAD_TICKET_ID,      MALFORMED_PAYLOAD,    "bad_ticket_id",              \
-      mspwh_event_strerror(MSPWH_EVENT_BAD_TICKET_ID))                        \
-    X(AMBIGUOUS_FIELD,    MALFORMED_PAYLOAD,    "ambiguous_field",            \
-      mspwh_event_strerror(MSPWH_EVENT_AMBIGUOUS))
+    MSPWH_JSON_ERRORS(JSON)                                                   \
+    MSPWH_EVENT_ERRORS(EVENT)
 
 
 #define NGX_HTTP_MSPWH_VERDICT_CONSTANT(constant, name)                       \
@@ -87,10 +63,16 @@ typedef enum {
 
 #define NGX_HTTP_MSPWH_REASON_CONSTANT(constant, verdict, name, words)        \
     NGX_HTTP_MSPWH_ ## constant,
+#define NGX_HTTP_MSPWH_JSON_CONSTANT(constant, name, words)                   \
+    NGX_HTTP_MSPWH_JSON_ ## constant,
+#define NGX_HTTP_MSPWH_EVENT_CONSTANT(constant, name, words)                  \
+    NGX_HTTP_MSPWH_EVENT_ ## constant,
 
 typedef enum {
     NGX_HTTP_MSPWH_NO_REASON = 0,
-    NGX_HTTP_MSPWH_REASON_TABLE(NGX_HTTP_MSPWH_REASON_CONSTANT)
+    NGX_HTTP_MSPWH_REASON_TABLE(NGX_HTTP_MSPWH_REASON_CONSTANT,
+                                NGX_HTTP_MSPWH_JSON_CONSTANT,
+                                NGX_HTTP_MSPWH_EVENT_CONSTANT)
     NGX_HTTP_MSPWH_REASONS
 } ngx_http_mspwh_reason_e;
 
@@ -98,6 +80,7 @@ typedef enum {
 typedef struct {
     ngx_http_mspwh_verdict_e   verdict;
     ngx_str_t                  name;
+    const char                *words;
 } ngx_http_mspwh_reason_t;
 
 
@@ -107,15 +90,9 @@ extern ngx_str_t                ngx_http_mspwh_verdicts[];
 extern ngx_http_mspwh_reason_t  ngx_http_mspwh_reasons[];
 
 /*
- * Returns a reason in words.
- */
-const char *ngx_http_mspwh_reason_words(ngx_http_mspwh_reason_e reason);
-
-/*
  * Return the reason for an error of the core that is not about memory.
  */
-ngx_http_mspwh_reason_e ngx_http_mspwh_scanner_reason(
-    mspwh_scanner_error_e error);
+ngx_http_mspwh_reason_e ngx_http_mspwh_json_reason(mspwh_json_error_e error);
 ngx_http_mspwh_reason_e ngx_http_mspwh_event_reason(mspwh_event_error_e error);
 
 

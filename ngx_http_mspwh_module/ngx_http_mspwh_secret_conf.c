@@ -8,6 +8,7 @@
 #include "ngx_http_mspwh_secret_conf.h"
 
 #include "mspwh_event.h"
+#include "mspwh_text.h"
 
 
 #define NGX_HTTP_MSPWH_SECRET_FILE  4096

@@ -1,13 +1,15 @@
 
 #include "ngx_http_mspwh_set.h"
 #include "ngx_http_mspwh_variables.h"
+#include "mspwh_text.h"
 
 
 static char *ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *word, ngx_str_t *name);
 static ngx_int_t ngx_http_mspwh_set_index(ngx_conf_t *cf, ngx_str_t *name);
-static ngx_int_t ngx_http_mspwh_add_values(ngx_conf_t *cf, ngx_array_t *sets,
-    ngx_http_mspwh_fields_t *wanted);
+static mspwh_event_plan_t *ngx_http_mspwh_plan(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *mlcf);
+static void ngx_http_mspwh_free_plan(void *data);
 
 
 char *
@@ -146,74 +148,82 @@ ngx_http_mspwh_set_index(ngx_conf_t *cf, ngx_str_t *name)
 }
 
 
-/* what is read from a body, by mspwh_field and mspwh_set together */
+/* a level that asks for the same as the one above has its plan */
 
 ngx_int_t
-ngx_http_mspwh_merge_sets(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
+ngx_http_mspwh_merge_plan(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
     ngx_http_mspwh_loc_conf_t *conf)
 {
-    ngx_http_mspwh_fields_t  *wanted;
+    mspwh_event_plan_t          **plan;
+    ngx_http_mspwh_main_conf_t   *mmcf;
 
-    if (conf->sets == NULL) {
-        conf->wanted = conf->fields;
-        return NGX_OK;
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+
+    if (conf->fields == NULL && conf->sets == NULL) {
+        plan = &mmcf->plan;
+
+    } else if (conf->fields == prev->fields && conf->sets == prev->sets) {
+        plan = &prev->plan;
+
+    } else {
+        plan = &conf->plan;
     }
 
-    if (conf->sets == prev->sets && conf->fields == prev->fields
-        && prev->wanted != NULL)
-    {
-        conf->wanted = prev->wanted;
-        return NGX_OK;
+    if (*plan == NULL) {
+        *plan = ngx_http_mspwh_plan(cf, conf);
     }
 
-    wanted = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_fields_t));
-    if (wanted == NULL) {
-        return NGX_ERROR;
-    }
+    conf->plan = *plan;
 
-    if (conf->fields != NULL) {
-        *wanted = *conf->fields;
-    }
-
-    conf->wanted = wanted;
-
-    return ngx_http_mspwh_add_values(cf, conf->sets, wanted);
+    return conf->plan ? NGX_OK : NGX_ERROR;
 }
 
 
-static ngx_int_t
-ngx_http_mspwh_add_values(ngx_conf_t *cf, ngx_array_t *sets,
-    ngx_http_mspwh_fields_t *wanted)
+static mspwh_event_plan_t *
+ngx_http_mspwh_plan(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
 {
-    ngx_uint_t              i;
-    mspwh_pointer_t       **values;
-    ngx_http_mspwh_set_t   *set;
+    ngx_uint_t             i, n;
+    ngx_array_t           *pointers;
+    mspwh_fields_t         fields;
+    mspwh_pointer_t      **values;
+    ngx_pool_cleanup_t    *cln;
+    ngx_http_mspwh_set_t  *set;
 
-    values = ngx_palloc(cf->pool, sets->nelts * sizeof(mspwh_pointer_t *));
-    if (values == NULL) {
-        return NGX_ERROR;
+    ngx_memzero(&fields, sizeof(mspwh_fields_t));
+
+    for (i = 0; mlcf->fields != NULL && i < MSPWH_ROLES; i++) {
+        pointers = &mlcf->fields->pointers[i];
+
+        fields.roles[i].npointers = pointers->nelts;
+        fields.roles[i].pointers = pointers->elts;
     }
 
-    set = sets->elts;
+    n = mlcf->sets ? mlcf->sets->nelts : 0;
+    set = n ? mlcf->sets->elts : NULL;
 
-    for (i = 0; i < sets->nelts; i++) {
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    values = ngx_palloc(cf->pool, (n + 1) * sizeof(mspwh_pointer_t *));
+
+    if (cln == NULL || values == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; i < n; i++) {
         values[i] = set[i].pointer;
-
-        if (ngx_http_mspwh_scan_pointer(&wanted->scanner, values[i])
-            != NGX_OK)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "too many JSON pointers into arrays in "
-                               "\"mspwh_set\" directive at \"$%V\", there "
-                               "may be %d at a level, with those of "
-                               "\"mspwh_field\"", &set[i].name,
-                               MSPWH_SCANNER_POINTERS);
-            return NGX_ERROR;
-        }
     }
 
-    wanted->fields.nvalues = sets->nelts;
-    wanted->fields.values = values;
+    fields.nvalues = n;
+    fields.values = values;
 
-    return NGX_OK;
+    cln->data = mspwh_event_plan(&fields);
+    cln->handler = ngx_http_mspwh_free_plan;
+
+    return cln->data;
+}
+
+
+static void
+ngx_http_mspwh_free_plan(void *data)
+{
+    mspwh_event_plan_free(data);
 }

@@ -14,9 +14,9 @@
 char *ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /*
- * Puts together what mspwh_field and mspwh_set ask for at a level.
+ * Plans how to find what mspwh_field and mspwh_set ask for at a level.
  */
-ngx_int_t ngx_http_mspwh_merge_sets(ngx_conf_t *cf,
+ngx_int_t ngx_http_mspwh_merge_plan(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
 
 

@@ -175,7 +175,8 @@ ngx_http_mspwh_body_variable(ngx_http_request_t *r,
 
     for (i = 0; set && i < vf->sets->nelts; i++) {
         if (set[i].index == data) {
-            ngx_http_mspwh_text(vf->event.values[i], &value);
+            ngx_http_mspwh_text(mspwh_event_value(vf->extract, vf->plan, i),
+                                &value);
             ngx_http_mspwh_show(v, &value);
             break;
         }

@@ -1,12 +1,14 @@
 
 #include "ngx_http_mspwh_verify.h"
-#include "ngx_http_mspwh_field.h"
 #include "ngx_http_mspwh_response.h"
+#include "mspwh_text.h"
 
 
 #define NGX_HTTP_MSPWH_PIECE  16384
 
 
+static ngx_int_t ngx_http_mspwh_init_extract(
+    ngx_http_mspwh_verification_t *v);
 static ngx_http_mspwh_reason_e ngx_http_mspwh_read_signature(
     ngx_http_mspwh_verification_t *v);
 static void ngx_http_mspwh_record_reason(ngx_http_mspwh_verification_t *v,
@@ -34,11 +36,9 @@ ngx_http_mspwh_start(ngx_http_mspwh_verification_t *v)
 
     /* in monitor mode the body is read in any case: it may be an event */
 
-    mspwh_scanner_init(&v->scanner, v->envelope_size,
-                       v->wanted ? &v->wanted->scanner : NULL);
-
-    if (v->wanted == NULL) {
-        v->scanner.ask = mspwh_event_ask;
+    if (ngx_http_mspwh_init_extract(v) != NGX_OK) {
+        ngx_http_mspwh_fail(v);
+        return NGX_ERROR;
     }
 
     if (v->secrets == NULL) {
@@ -50,6 +50,26 @@ ngx_http_mspwh_start(ngx_http_mspwh_verification_t *v)
            != NGX_OK)
     {
         ngx_http_mspwh_fail(v);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* not a part of the verification: many are decided without it */
+
+static ngx_int_t
+ngx_http_mspwh_init_extract(ngx_http_mspwh_verification_t *v)
+{
+    v->extract = ngx_palloc(v->request->pool, sizeof(mspwh_extract_t));
+    if (v->extract == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (mspwh_extract_init(v->extract, v->plan->extract) != 0) {
+        ngx_log_error(NGX_LOG_CRIT, v->request->connection->log, 0,
+                      "mspwh: no memory for the event");
         return NGX_ERROR;
     }
 
@@ -117,7 +137,7 @@ ngx_http_mspwh_feed(ngx_http_mspwh_verification_t *v, u_char *data,
 {
     size_t  n;
 
-    /* a piece at a time, so that the scanner finds it in the cache */
+    /* a piece at a time, so that the parser finds it in the cache */
 
     for ( /* void */ ; len > 0; data += n, len -= n) {
         n = ngx_min(len, NGX_HTTP_MSPWH_PIECE);
@@ -129,7 +149,7 @@ ngx_http_mspwh_feed(ngx_http_mspwh_verification_t *v, u_char *data,
             return NGX_ERROR;
         }
 
-        mspwh_scanner_feed(&v->scanner, data, n);
+        mspwh_extract_feed(v->extract, data, n);
         v->size += n;
     }
 
@@ -225,30 +245,18 @@ ngx_http_mspwh_match(ngx_http_mspwh_verification_t *v)
 static ngx_int_t
 ngx_http_mspwh_parse(ngx_http_mspwh_verification_t *v)
 {
-    mspwh_scanner_t        *scanner;
-    mspwh_event_error_e     error;
-    mspwh_scanner_error_e   syntax;
+    mspwh_json_error_e   syntax;
+    mspwh_event_error_e  error;
 
-    scanner = &v->scanner;
+    syntax = mspwh_extract_finish(v->extract);
 
-    syntax = mspwh_scanner_finish(scanner);
-
-    if (syntax == MSPWH_SCANNER_NO_MEMORY) {
-        ngx_log_error(NGX_LOG_CRIT, v->request->connection->log, 0,
-                      "mspwh: no memory for the envelope");
-        return NGX_ERROR;
-    }
-
-    if (syntax != MSPWH_SCANNER_OK) {
-        v->error_offset = scanner->offset;
-        v->has_offset = (v->reason == NGX_HTTP_MSPWH_NO_REASON);
-        ngx_http_mspwh_record_reason(v,
-                                     ngx_http_mspwh_scanner_reason(syntax));
+    if (syntax != MSPWH_JSON_OK) {
+        v->is_json_error = (v->reason == NGX_HTTP_MSPWH_NO_REASON);
+        ngx_http_mspwh_record_reason(v, ngx_http_mspwh_json_reason(syntax));
         return NGX_OK;
     }
 
-    error = mspwh_event_parse(&v->event, scanner->envelope, scanner->length,
-                              v->wanted ? &v->wanted->fields : NULL);
+    error = mspwh_event_read(&v->event, v->extract, v->plan);
 
     if (error == MSPWH_EVENT_NO_MEMORY) {
         ngx_log_error(NGX_LOG_CRIT, v->request->connection->log, 0,
@@ -298,7 +306,7 @@ ngx_http_mspwh_make_texts(ngx_http_mspwh_verification_t *v)
 
     v->type_raw.data = (u_char *) p;
 
-    p = mspwh_event_type_escape(p, event->type_raw, raw);
+    p = mspwh_text_escape(p, event->type_raw, raw);
 
     v->type_raw.len = (u_char *) p - v->type_raw.data;
 

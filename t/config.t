@@ -107,10 +107,6 @@ my @bad = (
     ['mspwh_malformed drop;', 'mspwh_malformed', 'drop'],
     ['mspwh_malformed;', 'mspwh_malformed', 'number of arguments'],
     ['mspwh_malformed pass; mspwh_malformed reject;', 'mspwh_malformed', 'duplicate'],
-    ['mspwh_envelope_size big;', 'mspwh_envelope_size', 'big'],
-    ['mspwh_envelope_size -1;', 'mspwh_envelope_size', '-1'],
-    ['mspwh_envelope_size 0;', 'mspwh_envelope_size', '0'],
-    ['mspwh_envelope_size 1k; mspwh_envelope_size 2k;', 'mspwh_envelope_size', 'duplicate'],
 );
 
 sub conf { "server { listen 127.0.0.1:%%PORT%%; location /place { $_[0] } }" }
@@ -137,7 +133,7 @@ my @good = (
         . 'mspwh_field response_type /z;', 'all roles'],
     ["mspwh_field event_type /caf\xc3\xa9/\xf0\x9f\x92\xa9;", 'pointers of UTF-8'],
     ['mspwh_accept ticket.created ticket.note.* ticket.response.added; mspwh_accept *;', 'patterns'],
-    ['mspwh_malformed pass; mspwh_envelope_size 128k; mspwh_signature_header X-Sig-2;', 'the rest'],
+    ['mspwh_malformed pass; mspwh_signature_header X-Sig-2;', 'the rest'],
     (map { ["mspwh_log_level $_;", "mspwh_log_level $_"] } qw(info notice warn error)),
     ['if ($arg_x) { set $other none; } mspwh_set $cust /Customer;', 'a variable beside those of set'],
 );

@@ -266,7 +266,8 @@ sub seen { [map { $_->{hash} } witnessed()] }
 
 {
     my $all = join '', map { chr } 0 .. 255;
-    for ($all, "\0", "\0" x 5000, "\xff" x 5000, "\xef\xbb\xbf$event", "$event\0", "$event$event", "\xc0\x80",
+    my $mark = "\xef\xbb\xbf";
+    for ($all, "\0", "\0" x 5000, "\xff" x 5000, "$mark$mark$event", "$event\0", "$event$event", "\xc0\x80",
         'x', ' ', "\r\n\r\n", whole()) {
         for my $chunked (0, 1, 37) {
             my %o = (body => $_, chunked => $chunked, headers => [$name => sign(SECRET, $_)]);
@@ -290,7 +291,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
         [400, 'objects without end', '{"a":' x 200_000],
         [200, 'objects as deep as they may be', '{"a":' x 255 . "{$type}" . '}' x 255],
         [400, 'objects one deeper', '{"a":' x 256 . "{$type}" . '}' x 256],
-        [400, 'one name 100,000 times', "{$type," . $members->('"a":"%d"', 100_000) . '}'],
+        [200, 'one name 100,000 times', "{$type," . $members->('"a":"%d"', 100_000) . '}'],
         [400, 'an id 5,000 times',
             '{"eventType":"ticket.created",' . $members->('"entityId":%d', 5_000) . '}'],
         [200, 'the same id 1,000 times',
@@ -298,18 +299,17 @@ sub seen { [map { $_->{hash} } witnessed()] }
         [200, 'the type 1,000 times', "{$type," . join(',', ('"eventType":"ticket.created"') x 1_000) . '}'],
         [400, 'two types in turn', "{$type,"
             . join(',', ('"eventType":"ticket.created"', '"eventType":"ticket.updated"') x 500) . '}'],
-        [400, 'an envelope of 10 MB',
+        [200, 'members of 10 MB',
             "{$type," . $members->('"member%07d":"' . 'v' x 90 . '"', 100_000) . '}'],
-        [400, 'objects that fill the envelope', "{$type," . $members->('"o%d":{}', 20_000) . '}'],
-        [200, 'objects that nearly fill it', "{$type," . $members->('"o%04d":{}', 5_000) . '}'],
-        [400, 'empty names', "{$type," . join(',', ('"":{}') x 100_000) . '}'],
+        [200, '200,000 objects', "{$type," . $members->('"o%d":{}', 200_000) . '}'],
+        [200, 'empty names', "{$type," . join(',', ('"":{}') x 100_000) . '}'],
         [200, 'an array of 5 MB', "{$type,\"a\":[" . join(',', ('[{},"x",1e9]') x 400_000) . ']}'],
         [200, 'a string of 20 MB', "{$type,\"Details\":\"" . 'x' x 20_000_000 . '"}'],
         [200, 'escapes for 6 MB', "{$type,\"Details\":\"" . '\u0041' x 1_000_000 . '"}'],
         [200, 'a name of 5 MB', "{$type,\"" . 'n' x 5_000_000 . '":1}'],
         [200, 'a thousand names of 4 KB',
             "{$type," . $members->('"%01000d' . 'n' x 3000 . '":1', 1000) . '}'],
-        [400, 'a number of 1 MB', "{$type,\"n\":" . '9' x 1_000_000 . '}'],
+        [200, 'a number of 1 MB', "{$type,\"n\":" . '9' x 1_000_000 . '}'],
         [400, 'an id of 1 MB', '{"eventType":"ticket.created","entityId":' . '9' x 1_000_000 . '}'],
         [400, 'an id of 129 digits', '{"eventType":"ticket.created","entityId":' . '9' x 129 . '}'],
         [200, 'an id of 128 digits', '{"eventType":"ticket.created","entityId":' . '9' x 128 . '}'],

@@ -124,7 +124,7 @@ my @cases = (
     ['signed, malformed', '/', '{}', [$name => sign(SECRET, '{}')], 'malformed_payload', '', '1',
         'no event type, body 2 bytes, 1 secret(s)'],
     ['signed, not JSON', '/', '{x', [$name => sign(SECRET, '{x')], 'malformed_payload', '', '1',
-        'unexpected character at byte 1, body 2 bytes, 1 secret(s)'],
+        'unexpected character at byte 1 in line 1, body 2 bytes, 1 secret(s)'],
     ['wrong signature, malformed', '/', '{}', [$name => sign('x', '{}')], 'bad_signature', '', '',
         'the signature is of another body or secret, body 2 bytes, 1 secret(s)'],
     ['no signature, malformed', '/', '{x', [], 'no_signature', '', '',

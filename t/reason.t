@@ -9,7 +9,6 @@ start(<<'CONF');
     mspwh on;
     mspwh_secret "%%SECRET%%";
     location / { proxy_pass http://%%A%%; }
-    location /small { mspwh_envelope_size 64; proxy_pass http://%%A%%; }
     location /two { mspwh_secret a; mspwh_secret "%%SECRET%%"; proxy_pass http://%%A%%; }
 CONF
 
@@ -38,14 +37,22 @@ line('mismatch, two secrets',
     "bad_signature: the signature is of another body or secret, body $bytes bytes, 2 secret(s)",
     '/two', $json, $name => sign('wrong', $json));
 
+my $mark = "\xef\xbb\xbf";
 my @malformed = (
-    ['unexpected character at byte 1', '{x}'],
-    ['unexpected end at byte 1', '{'],
-    ['control character in a string at byte 2', "{\"\x01"],
-    ['invalid escape at byte 3', '{"\x'],
-    ['invalid UTF-8 at byte 2', "{\"\xff"],
-    ['nested too deeply at byte 256', '[' x 300],
-    ['envelope too large at byte 64', '{"a":' x 100, '/small'],
+    ['unexpected character at byte 1 in line 1', '{x}'],
+    ['unexpected character at byte 9 in line 3', qq({\n"a":\r\n\t?})],
+    ['unexpected end at byte 1 in line 1', '{'],
+    ['unexpected end at byte 3 in line 3', "{\n\n"],
+    ['control character in a string at byte 2 in line 1', "{\"\x01"],
+    ['invalid escape at byte 3 in line 1', '{"\x'],
+    ['invalid UTF-8 at byte 2 in line 1', "{\"\xff"],
+    ['nested too deeply at byte 256 in line 1', '[' x 300],
+    ['incomplete or repeated byte order mark at byte 3 in line 1', "$mark$mark$json"],
+    ['incomplete or repeated byte order mark at byte 2 in line 1', "\xef\xbb$json"],
+    ['UTF-16 instead of UTF-8 at byte 0 in line 1', "\xff\xfe{\0}\0"],
+    ['UTF-16 instead of UTF-8 at byte 0 in line 1', "\xfe\xff\0{\0}"],
+    ['UTF-16 instead of UTF-8 at byte 1 in line 1', "{\0}\0"],
+    ['UTF-16 instead of UTF-8 at byte 0 in line 1', "\0{\0}"],
     ['not a JSON object', '"x"'],
     ['no event type', '{}'],
     ['no entity id', '{"eventType":"ticket.created"}'],
@@ -55,11 +62,10 @@ my @malformed = (
     ['one field twice with different values', '{"eventType":"a","event_type":"b"}'],
 );
 for (@malformed) {
-    my ($reason, $body, $path) = @$_;
-    $path //= '/';
+    my ($reason, $body) = @$_;
     my $bytes = length $body;
     line($reason, "malformed_payload: $reason, body $bytes bytes, 1 secret(s)",
-        $path, $body, $name => sign(SECRET, $body));
+        '/', $body, $name => sign(SECRET, $body));
 }
 
 done_testing();

@@ -11,7 +11,7 @@ sub conf {
     my $secrets = shift;
     return "server { listen 127.0.0.1:%%PORT%%;\n" . VARS . "mspwh on; $secrets\n"
         . "mspwh_field event_type /eventType /data/Type;\n"
-        . join('', map { "location /l$_ { mspwh_secret s$_ id=k$_; mspwh_envelope_size 32k; proxy_pass "
+        . join('', map { "location /l$_ { mspwh_secret s$_ id=k$_; mspwh_set \$value$_ /a/$_/b; proxy_pass "
             . "http://%%A%%; }\n" } 1 .. 50)
         . "location / { proxy_pass http://%%A%%; }\n}\n";
 }

@@ -66,6 +66,9 @@ for (
     ["\"a\x7fb\"", '', 'DEL'],
     ['"a\u0085b"', '', 'a control character outside ASCII'],
     ['"a\u0000b"', '', 'a null character'],
+    ['"a\ud800b"', '', 'half a surrogate pair'],
+    ['"a\udc00\ud800b"', '', 'the halves of a surrogate pair in the wrong order'],
+    ['"\ud83d\ude00"', "\xf0\x9f\x98\x80", 'a surrogate pair'],
 ) {
     my ($json, $want, $what) = @$_;
     is_deeply(shown(signed('/', fields($json)), 'site'), [200, $want], $what);
@@ -109,7 +112,7 @@ is_deeply(shown(signed('/off', fields('"v"')), 'site'), [200, ''], 'mspwh off: e
 my ($line) = grep { /Berlin/ } split /\n/, slurp(dir() . '/values.log');
 is($line, '{"site":"Berlin","deep":""}', 'in log_format');
 
-my $many = join ' ', map { "mspwh_set \$v$_ /a/$_;" } 0 .. 63;
+my $many = join ' ', map { "mspwh_set \$v$_ /a/$_;" } 0 .. 999;
 for (
     ['mspwh_set site /a;',
         qr/invalid variable name "site" in "mspwh_set" directive, it must be "\$" with letters, digits /],
@@ -127,8 +130,6 @@ for (
     ['mspwh_set $x /a; } server { set $x none;', qr/the duplicate "x" variable/],
     ['mspwh_set $x /a; mspwh_set $x /b;', qr/repeated variable "\$x" in "mspwh_set" directive/],
     ['mspwh_set $x;', qr/invalid number of arguments in "mspwh_set" directive/],
-    ["$many mspwh_set \$x /a/0;",
-        qr/too many JSON pointers into arrays in "mspwh_set" directive at "\$x", there may be 64/],
 ) {
     my ($conf, $want) = @$_;
     my ($status, $text) = config_test("server { $conf }");

@@ -1,7 +1,7 @@
 
 /*
- * What the fuzz targets share: a check that ends the process, and choices
- * that depend on nothing but the input.
+ * What the fuzz targets share: a check that ends the process, choices that
+ * depend on nothing but the input, and documents as other parsers take them.
  */
 
 
@@ -26,24 +26,37 @@
         }                                                                     \
     } while (0)
 
-#define fuzz_nitems(a)  (sizeof(a) / sizeof(a[0]))
-
 
 /* libFuzzer calls this one */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
-/* a state to begin with, from all bytes (FNV-1a); never 0 */
+/* Returns a state to begin with, from all bytes (FNV-1a); never 0. */
 uint64_t fuzz_seed(const void *data, size_t length);
 
-/* a number below "below" */
+/* Returns a number below "below". */
 size_t fuzz_random(uint64_t *state, size_t below);
 
-/* a copy on its own, for the sanitizer to see both ends of it */
-void *fuzz_copy(const void *data, size_t length);
-
-/* the same, null-terminated */
+/*
+ * Returns a copy of its own, null-terminated; without the null, so that the
+ * sanitizer sees both ends of it; and an array of bytes that is filled later.
+ */
 char *fuzz_string(const void *data, size_t length);
+void *fuzz_copy(const void *data, size_t length);
+void *fuzz_memory(size_t length);
+
+/*
+ * Feeds the document as a whole (0), byte by byte (1), or in pieces of any
+ * size (2).
+ */
+void fuzz_feed(void (*feed)(void *, const void *, size_t), void *to,
+    const uint8_t *data, size_t size, int way);
+
+/*
+ * Replaces, in place, escapes that other parsers refuse: those of null
+ * characters, and of surrogates without their other half.
+ */
+void fuzz_mend(char *text, size_t length);
 
 
 #endif /* _FUZZ_CHECK_H_INCLUDED_ */

@@ -1,30 +1,31 @@
 
 /*
- * The input is a pattern, and behind a line's end an event type, which is
- * the pattern where there is no such end.  What has to hold:
+ * The input is a pattern, and after a line's end an event type, which is the
+ * pattern if there is no such end.  For each one:
  *
- *   - a type, whatever its spelling, gets the name, entity and action that
- *     the contract has for it, in the form for names;
- *   - the name of a type without bytes outside ASCII is its own name;
- *   - a pattern is accepted where it is the name of some type, or the first
- *     words of one; where another was meant, that one is accepted;
- *   - an accepted pattern matches the types it names, and no others;
- *   - an escaped text is made of unreserved characters, and says the same.
+ *   - case and separators do not change which of the known types a text is,
+ *     nor does its canonical form;
+ *   - a canonical form is made of small letters, digits and escaped bytes,
+ *     with single dots between; that of ASCII is its own;
+ *   - an accepted pattern matches itself, or its first words with others
+ *     behind, but not without; if another was meant, that one is accepted;
+ *   - a text with escapes is made of unreserved characters, and says the
+ *     same.
  */
 
 
 #include "check.h"
-#include "types.h"
+#include "mspwh_event_type.h"
+#include "mspwh_text.h"
 
 #include <ctype.h>
 #include <string.h>
 
 
 static void fuzz_type(const char *type);
-static void fuzz_pattern(const char *pattern);
-static int fuzz_names_a_type(const char *pattern);
-static char *fuzz_unescape(const char *pattern, const char *more);
-static void fuzz_match(const char *pattern, const char *type);
+static void fuzz_respell(const char *type);
+static int fuzz_has_form(const char *name);
+static void fuzz_pattern(const char *pattern, const char *type);
 static void fuzz_escape(const uint8_t *data, size_t size);
 
 
@@ -44,8 +45,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     fuzz_type(type);
-    fuzz_pattern(pattern);
-    fuzz_match(pattern, type);
+    fuzz_respell(type);
+    fuzz_pattern(pattern, type);
 
     free(pattern);
 
@@ -53,186 +54,167 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 
-static void
-fuzz_type(const char *type)
+static char *
+fuzz_canonical(const char *type)
 {
-    int                        known;
-    char                      *name, *again, *canonical;
-    size_t                     i, length;
-    mspwh_action_e             action, expected_action;
-    mspwh_entity_e             entity, expected_entity;
-    const mspwh_event_type_t  *found;
+    char  *name;
 
-    known = fuzz_type_known(type);
-    name = fuzz_type_name(type);
-    found = mspwh_event_type_known(type);
-    fuzz_type_classify(name, &expected_entity, &expected_action);
+    name = fuzz_memory(mspwh_event_type_size(strlen(type)));
+    mspwh_event_type_canonical(name, type);
 
-    if (known != -1) {
-        fuzz_check(found != NULL && strcmp(found->type, name) == 0
-                   && found->type == mspwh_event_type_name((unsigned) known)
-                   && found->entity == expected_entity
-                   && found->action == expected_action,
-                   "not the known type %s", name);
-        free(name);
-        return;
-    }
-
-    fuzz_check(found == NULL, "%s is known as %s", type, found->type);
-
-    length = strlen(type);
-    canonical = malloc(length * 4 + 1);
-    fuzz_check(canonical != NULL, "no memory");
-
-    mspwh_event_type_canonical(canonical, type);
-    fuzz_check(strcmp(canonical, name) == 0, "%s, not %s", canonical, name);
-    fuzz_check(*name == '\0' || fuzz_type_has_form(name), "%s", name);
-
-    entity = MSPWH_ENTITY_UNKNOWN;
-    action = MSPWH_ACTION_UNKNOWN;
-    mspwh_event_type_classify(canonical, &entity, &action);
-    fuzz_check(entity == expected_entity && action == expected_action,
-               "%s: entity %d, action %d", canonical, entity, action);
-
-    for (i = 0; i < length && (type[i] & 0x80) == 0; i++) { /* void */ }
-
-    if (i == length) {
-        again = malloc(strlen(name) * 4 + 1);
-        fuzz_check(again != NULL, "no memory");
-        mspwh_event_type_canonical(again, name);
-        fuzz_check(strcmp(again, name) == 0, "%s, not %s", again, name);
-        free(again);
-    }
-
-    free(canonical);
-    free(name);
+    return name;
 }
 
 
 static void
-fuzz_pattern(const char *pattern)
+fuzz_type(const char *type)
 {
-    int          rc, is_short, is_spelling;
+    char                      *name, *again;
+    size_t                     i;
+    unsigned                   n;
+    mspwh_action_e             action;
+    mspwh_entity_e             entity;
+    const mspwh_event_type_t  *known;
+
+    name = fuzz_canonical(type);
+    fuzz_check(*name == '\0' || fuzz_has_form(name), "%s", name);
+
+    known = mspwh_event_type_known(type);
+
+    if (known != NULL) {
+        for (n = 0; mspwh_event_type_name(n) != known->type; n++) {
+            fuzz_check(n + 1 < MSPWH_EVENT_TYPES, "no such type");
+        }
+
+        entity = MSPWH_ENTITY_UNKNOWN;
+        action = MSPWH_ACTION_UNKNOWN;
+        mspwh_event_type_classify(known->type, &entity, &action);
+        fuzz_check(entity == known->entity && action == known->action
+                   && mspwh_event_type_known(known->type) == known,
+                   "%s: entity %d, action %d", known->type, entity, action);
+    }
+
+    for (i = 0; type[i] != '\0' && (type[i] & 0x80) == 0; i++) { /* void */ }
+
+    if (type[i] == '\0') {
+        again = fuzz_canonical(name);
+        fuzz_check(strcmp(again, name) == 0, "%s, not %s", again, name);
+        fuzz_check(mspwh_event_type_known(name) == known, "%s", name);
+        free(again);
+    }
+
+    free(name);
+}
+
+
+/* the same with the case turned, and separators all over */
+
+static void
+fuzz_respell(const char *type)
+{
+    char        *text, *p;
+    size_t       i;
+    const char  *separators = " .-_/:";
+
+    p = text = fuzz_memory(strlen(type) * 2 + 1);
+
+    for (i = 0; type[i] != '\0'; i++) {
+        if (isalpha((unsigned char) type[i])) {
+            *p++ = type[i] ^ 0x20;
+
+        } else if (mspwh_is_word((unsigned char) type[i])) {
+            *p++ = type[i];
+        }
+
+        if (i % 3 == 1) {
+            *p++ = separators[i % 6];
+        }
+    }
+
+    *p = '\0';
+
+    fuzz_check(mspwh_event_type_known(type) == mspwh_event_type_known(text),
+               "%s and %s", type, text);
+
+    free(text);
+}
+
+
+static int
+fuzz_has_form(const char *name)
+{
+    int          is_word;
+    unsigned     code;
+    const char  *p;
+
+    for (p = name, is_word = 0; *p != '\0'; p++) {
+        if (*p == '.' && !is_word) {
+            return 0;
+        }
+
+        is_word = (*p != '.');
+
+        if (*p == '%') {
+            if (strspn(p + 1, "0123456789abcdef") < 2
+                || sscanf(p + 1, "%2x", &code) != 1 || code < 0x80)
+            {
+                return 0;
+            }
+
+            p += 2;
+
+        } else if (is_word && !islower((unsigned char) *p)
+                   && !isdigit((unsigned char) *p))
+        {
+            return 0;
+        }
+    }
+
+    return is_word;
+}
+
+
+static void
+fuzz_pattern(const char *pattern, const char *type)
+{
+    int          rc;
+    char        *name;
+    size_t       length;
     const char  *meant, *other;
 
     rc = mspwh_event_type_pattern(pattern, &meant);
 
-    /* nothing wrong with these, but they are not what they seem to be */
-
-    is_short = (strcmp(pattern, "note.*") == 0
-                || strcmp(pattern, "response.*") == 0
-                || strcmp(pattern, "attachment.*") == 0);
-
-    /* nor is ticket%deleted, which no UTF-8 gives, of the byte 0xde */
-
-    is_spelling = (meant != NULL && strchr(pattern, '%') != NULL);
-
-    fuzz_check((rc == 0) == (!is_short && !is_spelling
-                             && fuzz_names_a_type(pattern)),
-               "%d for %s", rc, pattern);
-
-    if (meant != NULL) {
-        fuzz_check(rc != 0 && strcmp(meant, pattern) != 0
-                   && mspwh_event_type_pattern(meant, &other) == 0
-                   && other == NULL,
-                   "%s for %s", meant, pattern);
-    }
-
-    fuzz_check(!is_short || meant != NULL, "nothing meant by %s", pattern);
-}
-
-
-/* there is a type of that name, or of those first words */
-
-static int
-fuzz_names_a_type(const char *pattern)
-{
-    int     is_prefix, same;
-    char   *type, *name, *stem;
-    size_t  length;
-
-    if (strcmp(pattern, "*") == 0) {
-        return 1;
-    }
-
-    length = strlen(pattern);
-    is_prefix = (length > 2 && strcmp(pattern + length - 2, ".*") == 0);
-
-    stem = fuzz_string(pattern, is_prefix ? length - 2 : length);
-    type = fuzz_unescape(stem, is_prefix ? " zzz" : "");
-    name = fuzz_type_name(type);
-
-    length = strlen(stem);
-
-    same = (length > 0 && strncmp(name, stem, length) == 0
-            && strcmp(name + length, is_prefix ? ".zzz" : "") == 0);
-
-    free(name);
-    free(type);
-    free(stem);
-
-    return same;
-}
-
-
-/* bytes outside ASCII have an escape in a name, and no others */
-
-static char *
-fuzz_unescape(const char *pattern, const char *more)
-{
-    char      *text, *p;
-    unsigned   code;
-
-    p = text = malloc(strlen(pattern) + strlen(more) + 1);
-    fuzz_check(text != NULL, "no memory");
-
-    for ( /* void */ ; *pattern != '\0'; pattern++) {
-
-        if (pattern[0] == '%' && strspn(pattern + 1, "0123456789abcdef") >= 2
-            && sscanf(pattern + 1, "%2x", &code) == 1 && code >= 0x80)
-        {
-            *p++ = (char) code;
-            pattern += 2;
-            continue;
-        }
-
-        *p++ = *pattern;
-    }
-
-    memcpy(p, more, strlen(more) + 1);
-
-    return text;
-}
-
-
-static void
-fuzz_match(const char *pattern, const char *type)
-{
-    int          expected;
-    char        *name;
-    size_t       length;
-    const char  *meant;
-
-    if (mspwh_event_type_pattern(pattern, &meant) != 0) {
+    if (rc != 0) {
+        fuzz_check(meant == NULL
+                   || (mspwh_event_type_pattern(meant, &other) == 0
+                       && other == NULL), "%s for %s", meant, pattern);
         return;
     }
 
-    name = fuzz_type_name(type);
+    fuzz_check(meant == NULL, "%s for a good %s", meant, pattern);
+
     length = strlen(pattern);
+    name = fuzz_memory(length + 8);
+    sprintf(name, "%s", pattern);
 
-    if (strcmp(pattern, "*") == 0) {
-        expected = 1;
-
-    } else if (pattern[length - 1] == '*') {
-        expected = (strncmp(name, pattern, length - 2) == 0
-                    && name[length - 2] == '.');
+    if (pattern[length - 1] == '*') {
+        strcpy(name + length - 1, "zzz");
+        fuzz_check(fuzz_has_form(name)
+                   && mspwh_event_type_matches(pattern, length, name)
+                   && (length == 1
+                       || (name[length - 2] = '\0',
+                           !mspwh_event_type_matches(pattern, length, name))),
+                   "%s", pattern);
 
     } else {
-        expected = (strcmp(name, pattern) == 0);
+        strcpy(name + length, ".z");
+        fuzz_check(fuzz_has_form(pattern)
+                   && mspwh_event_type_matches(pattern, length, pattern)
+                   && !mspwh_event_type_matches(pattern, length, name),
+                   "%s", pattern);
+        fuzz_check(mspwh_event_type_matches(pattern, length, type)
+                   == (strcmp(pattern, type) == 0), "%s", pattern);
     }
-
-    fuzz_check(mspwh_event_type_matches(pattern, length, name) == expected,
-               "%s and %s", pattern, name);
 
     free(name);
 }
@@ -245,10 +227,9 @@ fuzz_escape(const uint8_t *data, size_t size)
     size_t     i;
     unsigned   code;
 
-    text = malloc(size * 3 + 1);
-    fuzz_check(text != NULL, "no memory");
+    text = fuzz_memory(size * 3 + 1);
 
-    end = mspwh_event_type_escape(text, (const char *) data, size);
+    end = mspwh_text_escape(text, (const char *) data, size);
     *end = '\0';
 
     for (i = 0, p = text; i < size; i++, p++) {

@@ -18,10 +18,10 @@ use MspwhTest;
 our @EXPORT = qw(
     build_faults start_with_faults with_faults arm disarm picked sites reset_sites
     kinds kind_config trial sweep none failing place where
-    CLASS_OWN CLASS_MEMORY CLASS_FILES MODE_ONCE MODE_FROM_THEN_ON MODE_SHORT
+    CLASS_OWN CLASS_MEMORY CLASS_FILES CLASS_SIZES MODE_ONCE MODE_FROM_THEN_ON MODE_SHORT
 );
 
-use constant { CLASS_OWN => 1, CLASS_MEMORY => 2, CLASS_FILES => 3 };
+use constant { CLASS_OWN => 1, CLASS_MEMORY => 2, CLASS_FILES => 3, CLASS_SIZES => 4 };
 use constant { MODE_ONCE => 0, MODE_FROM_THEN_ON => 1, MODE_SHORT => 2 };
 
 # faults_t and faults_site_t
@@ -40,7 +40,7 @@ sub build_faults {
     plan skip_all => 'the module is no file of its own'
         if $ENV{MSPWH_NO_MODULE} or !-e $Module or MspwhTest::is_static();
     plan skip_all => 'this nginx has a memory allocator of its own'
-        if $class == CLASS_MEMORY and slurp(nginx()) =~ /__asan_init/;
+        if $class =~ /^(?:${\CLASS_MEMORY}|${\CLASS_SIZES})$/ and slurp(nginx()) =~ /__asan_init/;
     my @sources = glob "$repo/t/lib/faults/*.c";
     my ($rc, $text) = run(qw(gcc -O1 -Wall -Wextra -shared -fPIC -o), dir() . '/faults.so', @sources);
     BAIL_OUT("t/lib/faults: $text") if $rc;
@@ -156,7 +156,7 @@ sub event {
     my $type = $o{type} // 'Ticket Note-added!';
     my $more = join '', map { qq{"member$_":"} . 'v' x 100 . '",' } 1 .. $o{members} // 0;
     return qq|{"eventType":"$type","entityId":"$id","ticketId":"t-1","Details":"| . 'd' x ($o{size} // 20)
-        . qq|",$more"a":{"b":["x","yes",{"c":"z"}]},"additionalFields":[1,2]}|;
+        . qq|",$more"a":{"b":["x","yes",{"c":"z"}]},"additionalFields":[null,false,true,7,[],{},"\\u0000"]}|;
 }
 
 sub kinds {
@@ -177,6 +177,7 @@ sub kinds {
         { name => 'read before', path => '/before', status => 200 },
         { name => 'read before, in a file', path => '/before/file', status => 200, event => $huge },
         { name => 'mspwh_set', path => '/set', status => 200, event => $many },
+        { name => 'mspwh_set of each type', path => '/types', status => 200 },
         { name => 'mspwh_field', path => '/field', status => 200, event => $many },
         { name => 'forged', path => '/memory', status => 401, sign => 'another' },
         { name => 'forged, in a file', path => '/file', status => 401, sign => 'another', event => $large },
@@ -211,6 +212,7 @@ sub kind_config {
     my $recorder = '127.0.0.1:' . recorder_port();
     my $dead = port('dead');
     my $proxy = "proxy_pass http://$recorder;";
+    my $types = join ' ', map { "mspwh_set \$t$_ /additionalFields/$_;" } 0 .. 6;
     write_file('a.secret', "the secret in a file\n");
     mkdir dir() . '/files';
     my $log = join ' ', map { "\$mspwh_$_" } qw(verdict event_type event_type_raw entity action
@@ -241,6 +243,7 @@ server {
     location /before/file { mspwh on; client_body_buffer_size 1k; try_files /none /other; }
     location /other { mspwh on; mspwh_secret other; mspwh_secret "%%SECRET%%"; $proxy }
     location /set { mspwh on; mspwh_set \$x /a/b/1; mspwh_set \$y /a/b/2/c; mspwh_set \$z /member5; $proxy }
+    location /types { mspwh on; $types $proxy }
     location /field { mspwh on; mspwh_field event_type /x /eventType; mspwh_field ticket_id /a/b/0; $proxy }
     location /pass { mspwh on; mspwh_malformed pass; $proxy }
     location /monitor { mspwh monitor; $proxy }
@@ -448,10 +451,11 @@ sub place {
 my %functions;
 
 sub function_at {
-    my ($file, $line) = ($_[0] // '') =~ /^(mspwh_.*|ngx_http_mspwh_.*):(\d+)/ or return;
+    my ($file, $line) = ($_[0] // '') =~ /^((?:ngx_http_)?mspwh_.*):(\d+)/ or return;
     $functions{$file} //= do {
         my $n = 0;
-        [map { $n++; /^(\w+)\(/ ? [$n, $1] : () } split /\n/, slurp("$repo/ngx_http_mspwh_module/$file")];
+        my $path = "$repo/ngx_http_mspwh_module/" . ($file =~ /^mspwh/ ? 'core/' : '') . $file;
+        [map { $n++; /^(\w+)\(/ ? [$n, $1] : () } split /\n/, slurp($path)];
     };
     my @before = grep { $_->[0] <= $line } @{ $functions{$file} };
     return @before ? $before[-1][1] : undef;

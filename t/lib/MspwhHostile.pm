@@ -44,7 +44,7 @@ sub objection {
     my $lengths = @{ $value{'content-length'} // [] };
     return 'Content-Length' if $lengths > 1 or !$lengths and length $body;
     my $signature = $value{'x-webhook-signature'} // [];
-    return 'signature' if @$signature != 1 or $signature->[0] ne sign(SECRET, $body);
+    return 'signature' if @$signature != 1 or $signature->[0] !~ /\A[ \t]*\Q${\sign(SECRET, $body)}\E[ \t]*\z/;
     return '';
 }
 

@@ -1,6 +1,6 @@
 
 /*
- * The event in a text, by way of the scanner.
+ * The event in a text.
  */
 
 
@@ -8,62 +8,46 @@
 #define _PARSE_H_INCLUDED_
 
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
+#include "unit.h"
 #include "mspwh_event.h"
-#include "mspwh_scanner.h"
-
-#include "types.h"
 
 
-/* what the scanner may leave out */
+typedef struct {
+    mspwh_event_plan_t  *plan;
+    mspwh_extract_t      extract;
+    mspwh_event_t        event;
+} parsed_t;
 
-static mspwh_scanner_keep_pt  ask;
+
+static void
+parse_feed(void *to, const void *data, size_t length)
+{
+    mspwh_extract_feed(to, data, length);
+}
 
 
 static mspwh_event_error_e
-parse(mspwh_event_t *event, const char *text, const mspwh_fields_t *fields)
+parse(parsed_t *parsed, const char *text, const mspwh_fields_t *fields,
+    size_t at)
 {
-    unsigned                  i, j;
-    mspwh_scanner_t           s;
-    mspwh_event_error_e       error;
-    mspwh_scanner_pointers_t  set;
+    mspwh_event_error_e   error;
+    const mspwh_event_t  *event;
 
-    set.npointers = 0;
+    parsed->plan = mspwh_event_plan(fields);
+    assert_non_null(parsed->plan);
 
-    for (i = 0; fields && i < MSPWH_ROLES; i++) {
-        for (j = 0; j < fields->roles[i].npointers; j++) {
-            set.pointers[set.npointers++] = fields->roles[i].pointers[j];
-        }
-    }
+    assert_int_equal(mspwh_extract_init(&parsed->extract,
+                                        parsed->plan->extract), 0);
+    feed_pieces(parse_feed, &parsed->extract, text, strlen(text), at);
 
-    for (j = 0; fields && j < fields->nvalues; j++) {
-        set.pointers[set.npointers++] = fields->values[j];
-    }
-
-    mspwh_scanner_init(&s, 65536, &set);
-
-    if (fields == NULL) {
-        s.ask = ask;
-    }
-
-    mspwh_scanner_feed(&s, text, strlen(text));
-
-    if (mspwh_scanner_finish(&s) != MSPWH_SCANNER_OK) {
+    if (mspwh_extract_finish(&parsed->extract) != MSPWH_JSON_OK) {
         fail_msg("bad test: %s", text);
     }
 
-    error = mspwh_event_parse(event, s.envelope, s.length, fields);
-    mspwh_scanner_cleanup(&s);
+    error = mspwh_event_read(&parsed->event, &parsed->extract, parsed->plan);
 
     if (error != MSPWH_EVENT_OK) {
+        event = &parsed->event;
         assert_int_equal(event->entity, MSPWH_ENTITY_UNKNOWN);
         assert_int_equal(event->action, MSPWH_ACTION_UNKNOWN);
         assert_int_equal(event->anomalies, 0);
@@ -71,10 +55,21 @@ parse(mspwh_event_t *event, const char *text, const mspwh_fields_t *fields)
         assert_string_equal(event->type_raw, "");
         assert_string_equal(event->entity_id, "");
         assert_string_equal(event->ticket_id, "");
-        assert_null(event->values);
+        assert_null(event->storage);
     }
 
     return error;
+}
+
+
+static void
+parsed_free(parsed_t *parsed)
+{
+    mspwh_event_cleanup(&parsed->event);
+    mspwh_event_cleanup(&parsed->event);
+    mspwh_extract_cleanup(&parsed->extract);
+    mspwh_extract_cleanup(&parsed->extract);
+    mspwh_event_plan_free(parsed->plan);
 }
 
 
@@ -83,26 +78,29 @@ parse(mspwh_event_t *event, const char *text, const mspwh_fields_t *fields)
 static void
 check(const char *text, const mspwh_fields_t *fields, const char *want)
 {
-    char                 got[1024];
-    mspwh_event_t        event;
-    mspwh_event_error_e  error;
+    char                  got[1024];
+    size_t                at;
+    parsed_t              parsed;
+    mspwh_event_error_e   error;
 
-    error = parse(&event, text, fields);
+    for (at = BY_THREES; at != strlen(text) + 1; at++) {
+        error = parse(&parsed, text, fields, at);
 
-    if (error != MSPWH_EVENT_OK) {
-        snprintf(got, sizeof(got), "error %d", error);
+        if (error != MSPWH_EVENT_OK) {
+            snprintf(got, sizeof(got), "error %d", error);
 
-    } else {
-        snprintf(got, sizeof(got), "%s %s %s", event.type, event.entity_id,
-                 event.ticket_id);
+        } else {
+            snprintf(got, sizeof(got), "%s %s %s", parsed.event.type,
+                     parsed.event.entity_id, parsed.event.ticket_id);
+        }
+
+        if (strcmp(got, want) != 0) {
+            fail_msg("%s: cut at %d: \"%s\", not \"%s\"", text, (int) at,
+                     got, want);
+        }
+
+        parsed_free(&parsed);
     }
-
-    if (strcmp(got, want) != 0) {
-        fail_msg("%s: \"%s\", not \"%s\"", text, got, want);
-    }
-
-    mspwh_event_cleanup(&event);
-    mspwh_event_cleanup(&event);
 }
 
 

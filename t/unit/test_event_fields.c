@@ -7,15 +7,77 @@
 #include "parse.h"
 
 
+/* "pointers": those of a role, with blanks between; NULL: by name */
+
+typedef struct {
+    mspwh_fields_t    fields;
+    unsigned          n;
+    mspwh_pointer_t  *pointers[32];
+} wanted_t;
+
+
+static mspwh_pointer_t *const *
+want_pointers(wanted_t *wanted, const char *texts, unsigned *n)
+{
+    size_t             length;
+    mspwh_pointer_t  **first;
+
+    first = &wanted->pointers[wanted->n];
+
+    for (*n = 0; *texts != '\0'; texts += length + (texts[length] == ' ')) {
+        length = strcspn(texts, " ");
+
+        assert_int_equal(mspwh_pointer_parse(texts, length, &first[*n]), 0);
+        assert_non_null(first[*n]);
+        ++*n;
+    }
+
+    wanted->n += *n;
+
+    return first;
+}
+
+
+static void
+want(wanted_t *wanted, const char *const *roles, const char *values)
+{
+    unsigned        i;
+    mspwh_role_t   *role;
+
+    memset(wanted, 0, sizeof(wanted_t));
+
+    for (i = 0; i < MSPWH_ROLES; i++) {
+        if (roles != NULL && roles[i] != NULL) {
+            role = &wanted->fields.roles[i];
+            role->pointers = want_pointers(wanted, roles[i],
+                                           &role->npointers);
+        }
+    }
+
+    wanted->fields.values = want_pointers(wanted, values,
+                                          &wanted->fields.nvalues);
+}
+
+
+static void
+want_free(wanted_t *wanted)
+{
+    while (wanted->n > 0) {
+        free(wanted->pointers[--wanted->n]);
+    }
+}
+
+
 static void
 test_fields(void **state)
 {
-    size_t            i;
-    unsigned          n;
-    mspwh_fields_t    fields;
-    mspwh_pointer_t  *pointers[3];
+    size_t    i;
+    wanted_t  wanted;
 
-    static const char *const  texts[] = { "/x/id", "/a/1/id", "/t~1e" };
+    static const char *const  roles[MSPWH_ROLES] = {
+        [MSPWH_ROLE_EVENT_TYPE] = "/t~1e",
+        [MSPWH_ROLE_ENTITY_ID] = "/x/id /a/1/id"
+    };
 
     static const struct {
         const char  *text;
@@ -32,59 +94,53 @@ test_fields(void **state)
         /* names no longer count */
         { "{\"t/e\":\"ping\",\"eventType\":\"x\",\"entityId\":3}",
           "ping  " },
+
+        /* another value at the second pointer does not count either */
+        { "{\"t/e\":\"ping\",\"a\":[0,{\"id\":1,\"id\":3}],"
+          "\"x\":{\"id\":2}}", "ping 2 " },
     };
 
     (void) state;
 
-    for (n = 0; n < nitems(texts); n++) {
-        assert_int_equal(mspwh_pointer_parse(texts[n], strlen(texts[n]),
-                                             &pointers[n]), 0);
-        assert_non_null(pointers[n]);
-    }
-
-    memset(&fields, 0, sizeof(fields));
-    fields.roles[MSPWH_ROLE_ENTITY_ID].npointers = 2;
-    fields.roles[MSPWH_ROLE_ENTITY_ID].pointers = &pointers[0];
-    fields.roles[MSPWH_ROLE_EVENT_TYPE].npointers = 1;
-    fields.roles[MSPWH_ROLE_EVENT_TYPE].pointers = &pointers[2];
+    want(&wanted, roles, "");
 
     for (i = 0; i < nitems(cases); i++) {
-        check(cases[i].text, &fields, cases[i].want);
+        check(cases[i].text, &wanted.fields, cases[i].want);
     }
 
-    check_error("{\"eventType\":\"x\"}", &fields, MSPWH_EVENT_NO_TYPE);
-    check_error("{\"t/e\":\"x\",\"x\":{\"id\":1,\"id\":2}}", &fields,
-                MSPWH_EVENT_AMBIGUOUS);
-    check_error("{\"t/e\":\"TicketCreated\",\"entityId\":3}", &fields,
-                MSPWH_EVENT_NO_ENTITY_ID);
+    check_error("{\"eventType\":\"x\",\"event\":\"y\"}", &wanted.fields,
+                MSPWH_EVENT_NO_TYPE);
+    check_error("{\"t/e\":\"x\",\"x\":{\"id\":1,\"id\":2}}",
+                &wanted.fields, MSPWH_EVENT_AMBIGUOUS);
+    check_error("{\"t/e\":\"TicketCreated\",\"entityId\":3}",
+                &wanted.fields, MSPWH_EVENT_NO_ENTITY_ID);
 
-    for (n = 0; n < nitems(texts); n++) {
-        free(pointers[n]);
-    }
+    want_free(&wanted);
 }
 
 
-/* up to 1 KB is a value, of a string or of digits */
-
 static void
-check_long_values(const mspwh_fields_t *fields)
+check_value(const char *text, const mspwh_fields_t *fields, unsigned n,
+    const char *value)
 {
-    char           text[4096], string[2048];
-    size_t         i;
-    unsigned       n;
-    mspwh_event_t  event;
+    size_t      at;
+    parsed_t    parsed;
+    const char  *got;
 
-    for (i = 1023; i < 1027; i++) {
-        for (n = 0; n < 2; n++) {
-            memset(string, n ? '1' : 'a', i);
-            string[i] = '\0';
-            snprintf(text, sizeof(text),
-                     n ? "{\"v\":%s,\"event\":\"ping\"}"
-                       : "{\"v\":\"%s\",\"event\":\"ping\"}", string);
-            assert_int_equal(parse(&event, text, fields), MSPWH_EVENT_OK);
-            assert_string_equal(event.values[0], i > 1024 ? "" : string);
-            mspwh_event_cleanup(&event);
+    for (at = BY_THREES; at != strlen(text) + 1; at++) {
+        assert_int_equal(parse(&parsed, text, fields, at), MSPWH_EVENT_OK);
+        assert_string_equal(parsed.event.type, "ping");
+
+        got = mspwh_event_value(&parsed.extract, parsed.plan, n);
+
+        if (strcmp(got, value) != 0) {
+            fail_msg("%s: cut at %d: \"%s\"", text, (int) at, got);
         }
+
+        got = mspwh_event_value(&parsed.extract, parsed.plan, !n);
+        assert_string_equal(got, "");
+
+        parsed_free(&parsed);
     }
 }
 
@@ -92,12 +148,10 @@ check_long_values(const mspwh_fields_t *fields)
 static void
 test_values(void **state)
 {
-    char              text[4096];
-    size_t            i;
-    unsigned          n;
-    mspwh_event_t     event;
-    mspwh_fields_t    fields;
-    mspwh_pointer_t  *pointers[2];
+    char      text[4096], string[2048];
+    size_t    i;
+    unsigned  n;
+    wanted_t  wanted;
 
     /* "v" is the value of "/v", or of "/l/1/v" in the other half */
 
@@ -110,7 +164,7 @@ test_values(void **state)
           "\xc3\xa4\xf0\x9d\x84\x9e/\"" },
         { "\"\xc2\xa0\xc3\x9f\xe0\xa2\x80\"",
           "\xc2\xa0\xc3\x9f\xe0\xa2\x80" },
-        { "\"\\ud834\"", "\xef\xbf\xbd" },
+        { "\"\\ud834\"", "" },
         { "0", "0" }, { "-1.50e+07", "-1.50e+07" },
         { "123456789012345678901234567890", "123456789012345678901234567890" },
         { "true", "true" }, { "false", "false" }, { "null", "" },
@@ -126,44 +180,34 @@ test_values(void **state)
 
     (void) state;
 
-    for (n = 0; n < 2; n++) {
-        static const char *const  texts[] = { "/v", "/l/1/v" };
-
-        assert_int_equal(mspwh_pointer_parse(texts[n], strlen(texts[n]),
-                                             &pointers[n]), 0);
-    }
-
-    memset(&fields, 0, sizeof(fields));
-    fields.nvalues = 2;
-    fields.values = pointers;
+    want(&wanted, NULL, "/v /l/1/v");
 
     for (i = 0; i < nitems(cases); i++) {
         for (n = 0; n < 2; n++) {
             snprintf(text, sizeof(text), "{\"eventType\":\"ping\",%s%s%s}",
                      n ? "\"l\":[0,{\"v\":" : "\"v\":", cases[i].v,
                      n ? "}]" : "");
-            assert_int_equal(parse(&event, text, &fields), MSPWH_EVENT_OK);
-
-            if (strcmp(event.values[n], cases[i].want) != 0) {
-                fail_msg("%s: \"%s\"", text, event.values[n]);
-            }
-
-            assert_string_equal(event.values[!n], "");
-            assert_string_equal(event.type, "ping");
-
-            mspwh_event_cleanup(&event);
-            assert_null(event.values);
+            check_value(text, &wanted.fields, n, cases[i].want);
         }
     }
 
-    check_long_values(&fields);
+    /* up to 1 KB is a value, of a string or of digits */
 
-    check_error("{\"v\":1}", &fields, MSPWH_EVENT_NO_TYPE);
-    check_error("[]", &fields, MSPWH_EVENT_NOT_OBJECT);
-
-    for (n = 0; n < 2; n++) {
-        free(pointers[n]);
+    for (i = 1023; i < 1027; i++) {
+        for (n = 0; n < 2; n++) {
+            memset(string, n ? '1' : 'a', i);
+            string[i] = '\0';
+            snprintf(text, sizeof(text),
+                     n ? "{\"v\":%s,\"event\":\"ping\"}"
+                       : "{\"v\":\"%s\",\"event\":\"ping\"}", string);
+            check_value(text, &wanted.fields, 0, i > 1024 ? "" : string);
+        }
     }
+
+    check_error("{\"v\":1}", &wanted.fields, MSPWH_EVENT_NO_TYPE);
+    check_error("[]", &wanted.fields, MSPWH_EVENT_NOT_OBJECT);
+
+    want_free(&wanted);
 }
 
 

@@ -4,14 +4,8 @@
  */
 
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "unit.h"
+#include "mspwh_text.h"
 
 #include "types.h"
 
@@ -35,12 +29,12 @@ test_escape(void **state)
     (void) state;
 
     for (i = 0; i < nitems(cases); i++) {
-        *mspwh_event_type_escape(got, cases[i].text, strlen(cases[i].text))
+        *mspwh_text_escape(got, cases[i].text, strlen(cases[i].text))
             = '\0';
         assert_string_equal(got, cases[i].want);
     }
 
-    *mspwh_event_type_escape(got, "a\0b", 3) = '\0';
+    *mspwh_text_escape(got, "a\0b", 3) = '\0';
     assert_string_equal(got, "a%00b");
 }
 
@@ -140,6 +134,55 @@ test_patterns(void **state)
 
 
 static void
+test_nearest(void **state)
+{
+    size_t       i;
+    char         text[200];
+    const char  *nearest;
+
+    static const struct {
+        const char  *pattern;
+        const char  *nearest;
+    } cases[] = {
+        { "ticket.created", NULL }, { "ticket.*", NULL }, { "*", NULL },
+        { "ticket.note.*", NULL },
+        { "ticket.create", "ticket.created" },
+        { "ticket.updatet", "ticket.updated" },
+        { "ticket.notes.added", "ticket.note.added" },
+        { "ticket.attachment.updated", "ticket.attachment.added" },
+        { "ticket.notes.*", "ticket.note.*" }, { "tickets.*", "ticket.*" },
+        { "ticket.responce.*", "ticket.response.*" },
+        { "ticket.attachement.*", "ticket.attachment.*" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < nitems(cases); i++) {
+        nearest = mspwh_event_type_nearest(cases[i].pattern,
+                                           strlen(cases[i].pattern));
+        if (cases[i].nearest == NULL) {
+            assert_null(nearest);
+
+        } else {
+            assert_string_equal(nearest, cases[i].nearest);
+        }
+    }
+
+    /* a pattern of "length" bytes */
+
+    assert_null(mspwh_event_type_nearest("ticket.createdx", 14));
+
+    /* one that is longer than any type still has a nearest one */
+
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "ticket.attachment.deleted", 25);
+
+    assert_string_equal(mspwh_event_type_nearest(text, sizeof(text)),
+                        "ticket.attachment.deleted");
+}
+
+
+static void
 test_words(void **state)
 {
     int  i;
@@ -167,6 +210,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_escape),
         cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_words),
     };
 

@@ -4,18 +4,10 @@
  */
 
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
+#include "unit.h"
 #include "mspwh_pointer.h"
 
 
-#define TEXT(s)     s, sizeof(s) - 1
 #define NO_INDEX    MSPWH_POINTER_NO_INDEX
 #define SLASHES_32  "////////////////////////////////"
 
@@ -30,14 +22,14 @@ test_refuse(void **state)
         "", "a", "a/b", "~0", "#/a", " /a", "/~", "/a~", "/~2", "/~/a",
         "/a/~", "/~~0", "/~a", "/a~0~", SLASHES_32 "/",
 
-        /* not UTF-8, the scanner's mark among it */
+        /* not UTF-8 */
         "/\xff", "/a/\xff", "/\xc3", "/\xc3/\xa9", "/a\x80", "/\xc0\xaf",
         "/\xed\xa0\x80", "/\xf4\x90\x80\x80", "/\xf0\x9f\x92",
     };
 
     (void) state;
 
-    for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+    for (i = 0; i < nitems(refused); i++) {
         pointer = (mspwh_pointer_t *) refused;
 
         if (mspwh_pointer_parse(refused[i], strlen(refused[i]), &pointer)
@@ -48,6 +40,8 @@ test_refuse(void **state)
 
         assert_null(pointer);
     }
+
+    assert_int_equal(mspwh_pointer_parse(TEXT("/a\0b"), &pointer), -1);
 
     /* the escape is beyond the text */
 
@@ -104,11 +98,13 @@ test_accept(void **state)
 
     (void) state;
 
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (i = 0; i < nitems(cases); i++) {
         assert_int_equal(mspwh_pointer_parse(cases[i].text, cases[i].length,
                                              &pointer), 0);
         assert_non_null(pointer);
         assert_int_equal(pointer->ntokens, cases[i].ntokens);
+        assert_int_equal(strlen(pointer->text), cases[i].length);
+        assert_memory_equal(pointer->text, cases[i].text, cases[i].length);
 
         assert_string_equal(pointer->tokens[pointer->ntokens - 1].name,
                             cases[i].name);
@@ -131,128 +127,65 @@ test_accept(void **state)
 
 
 static void
-test_resolve(void **state)
+test_tree(void **state)
 {
-    int               ambiguous;
-    size_t            i;
-    cJSON            *tree;
-    const cJSON      *found;
-    mspwh_pointer_t  *pointer;
+    size_t                 i;
+    mspwh_pointer_t       *pointers[6];
+    mspwh_pointer_node_t  *root, *a, *nodes[nitems(pointers)];
 
-    /* numbers are left out: they are strings in an envelope */
+    /* in no order; the last is the first once more */
 
-    static const struct {
-        const char  *document;
-        const char  *pointer;
-        const char  *value;
-        int          ambiguous;
-    } cases[] = {
-        { "{\"a\":\"x\"}", "/a", "\"x\"", 0 },
-        { "{\"a\":\"x\"}", "/A", NULL, 0 },
-        { "{\"a\":\"x\"}", "/a/b", NULL, 0 },
-        { "{\"a\":\"x\"}", "/", NULL, 0 },
-        { "{\"\":\"x\"}", "/", "\"x\"", 0 },
-        { "\"x\"", "/a", NULL, 0 },
-        { "{\"a\":{\"b\":null}}", "/a/b", "null", 0 },
-        { "{\"a\":{\"b\":{}}}", "/a/b", "{}", 0 },
-        { "{\"a/b\":{\"c~d\":\"x\"}}", "/a~1b/c~0d", "\"x\"", 0 },
-
-        { "[\"x\",\"y\"]", "/0", "\"x\"", 0 },
-        { "[\"x\",\"y\"]", "/1", "\"y\"", 0 },
-        { "[\"x\",\"y\"]", "/2", NULL, 0 },
-        { "[\"x\",\"y\"]", "/01", NULL, 0 },
-        { "[\"x\",\"y\"]", "/-", NULL, 0 },
-        { "[]", "/0", NULL, 0 },
-        { "{\"a\":[{\"b\":\"x\"},{\"b\":\"y\"}]}", "/a/1/b", "\"y\"", 0 },
-
-        /* an index is a name for an object */
-        { "{\"0\":\"x\",\"01\":\"y\"}", "/0", "\"x\"", 0 },
-        { "{\"0\":\"x\",\"01\":\"y\"}", "/01", "\"y\"", 0 },
-
-        { "{\"a\":\"x\",\"a\":\"x\"}", "/a", "\"x\"", 0 },
-        { "{\"a\":\"x\",\"a\":\"y\"}", "/a", "\"x\"", 1 },
-        { "{\"a\":\"x\",\"a\":\"x\",\"a\":\"y\"}", "/a", "\"x\"", 1 },
-        { "{\"a\":\"x\",\"A\":\"y\"}", "/a", "\"x\"", 0 },
-        { "{\"a\":{\"b\":\"x\"},\"a\":{\"b\":\"y\"}}", "/a/b", "\"x\"", 1 },
-        { "{\"a\":{\"b\":\"x\"},\"a\":{\"b\":\"x\"}}", "/a/b", "\"x\"", 0 },
-        { "{\"a\":\"y\",\"a\":{\"b\":\"x\"}}", "/a/b", "\"x\"", 0 },
-        { "{\"a\":[\"x\"],\"a\":[\"y\"]}", "/a/0", "\"x\"", 1 },
-        { "{\"a\":true,\"a\":true}", "/a", "true", 0 },
-        { "{\"a\":true,\"a\":false}", "/a", "true", 1 },
-        { "{\"a\":null,\"a\":null}", "/a", "null", 0 },
-        { "{\"a\":null,\"a\":\"null\"}", "/a", "null", 1 },
-        { "{\"a\":{},\"a\":{}}", "/a", "{}", 1 },
-        { "{\"a\":[],\"a\":[]}", "/a", "[]", 1 },
+    static const char *const  texts[nitems(pointers)] = {
+        "/a/2", "/a/b", "/a/0/x", "/bb", "/a/10", "/a/2",
     };
 
     (void) state;
 
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char  *text;
+    root = mspwh_pointer_tree();
+    assert_non_null(root);
+    assert_int_equal(mspwh_pointer_next(root, 0), NO_INDEX);
 
-        assert_int_equal(mspwh_pointer_parse(cases[i].pointer,
-                                             strlen(cases[i].pointer),
-                                             &pointer), 0);
-        tree = cJSON_Parse(cases[i].document);
-        assert_non_null(tree);
-
-        ambiguous = 99;
-        found = mspwh_pointer_resolve(pointer, tree, &ambiguous);
-
-        if (ambiguous != cases[i].ambiguous
-            || (found == NULL) != (cases[i].value == NULL))
-        {
-            fail_msg("%s in %s: %s, %d", cases[i].pointer, cases[i].document,
-                     found ? "found" : "not found", ambiguous);
-        }
-
-        if (found != NULL) {
-            text = cJSON_PrintUnformatted(found);
-            assert_string_equal(text, cases[i].value);
-            free(text);
-        }
-
-        cJSON_Delete(tree);
-        free(pointer);
+    for (i = 0; i < nitems(texts); i++) {
+        mspwh_pointer_parse(texts[i], strlen(texts[i]), &pointers[i]);
+        nodes[i] = mspwh_pointer_add(root, pointers[i]);
+        assert_non_null(nodes[i]);
+        assert_true(i == 5 || nodes[i]->slot == MSPWH_POINTER_NO_SLOT);
+        nodes[i]->slot = (unsigned) i;
     }
-}
 
+    assert_ptr_equal(nodes[0], nodes[5]);
+    assert_int_equal(root->nchildren, 2);
 
-static void
-test_same_value(void **state)
-{
-    size_t  i;
-    cJSON  *one, *two;
+    a = mspwh_pointer_member(root, "ab", 1);
+    assert_non_null(a);
+    assert_int_equal(a->nchildren, 4);
+    assert_int_equal(a->slot, MSPWH_POINTER_NO_SLOT);
+    assert_null(mspwh_pointer_member(root, "b", 1));
+    assert_null(mspwh_pointer_member(root, "A", 1));
+    assert_null(mspwh_pointer_member(root, "", 0));
+    assert_ptr_equal(mspwh_pointer_member(root, "bb", 2), nodes[3]);
 
-    static const struct {
-        const char  *one;
-        const char  *two;
-        int          same;
-    } cases[] = {
-        { "\"5\"", "\"5\"", 1 }, { "\"\xff" "5\"", "\"\xff" "5\"", 1 },
-        { "\"\xff" "5\"", "\"5\"", 1 }, { "\"5\"", "\"\xff" "5\"", 1 },
-        { "\"\xff" "5\"", "\"05\"", 0 }, { "\"5\"", "\"6\"", 0 },
-        { "\"a\"", "\"A\"", 0 }, { "\"\"", "\"\"", 1 },
-        { "\"\"", "null", 0 }, { "null", "null", 1 }, { "true", "true", 1 },
-        { "true", "false", 0 }, { "false", "null", 0 }, { "[]", "[]", 0 },
-        { "{}", "{}", 0 }, { "\"x\"", "[]", 0 },
-    };
+    /* an index is a name for an object */
 
-    (void) state;
+    assert_ptr_equal(mspwh_pointer_member(a, "2", 1), nodes[0]);
+    assert_ptr_equal(mspwh_pointer_member(a, "b", 1), nodes[1]);
+    assert_null(mspwh_pointer_member(a, "02", 2));
+    assert_ptr_equal(mspwh_pointer_element(a, 2), nodes[0]);
+    assert_ptr_equal(mspwh_pointer_element(a, 10), nodes[4]);
+    assert_null(mspwh_pointer_element(a, 1));
+    assert_null(mspwh_pointer_element(a, NO_INDEX - 1));
 
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        one = cJSON_Parse(cases[i].one);
-        two = cJSON_Parse(cases[i].two);
-        assert_non_null(one);
-        assert_non_null(two);
+    assert_int_equal(mspwh_pointer_next(a, 0), 0);
+    assert_int_equal(mspwh_pointer_next(a, 1), 2);
+    assert_int_equal(mspwh_pointer_next(a, 3), 10);
+    assert_int_equal(mspwh_pointer_next(a, 11), NO_INDEX);
+    mspwh_pointer_tree_free(root);
 
-        if (!!mspwh_pointer_same_value(one, two) != cases[i].same) {
-            fail_msg("%s and %s", cases[i].one, cases[i].two);
-        }
-
-        cJSON_Delete(one);
-        cJSON_Delete(two);
+    for (i = 0; i < nitems(pointers); i++) {
+        free(pointers[i]);
     }
+
+    mspwh_pointer_tree_free(NULL);
 }
 
 
@@ -262,8 +195,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_accept),
-        cmocka_unit_test(test_resolve),
-        cmocka_unit_test(test_same_value),
+        cmocka_unit_test(test_tree),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

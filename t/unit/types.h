@@ -11,9 +11,6 @@
 #include "mspwh_event_type.h"
 
 
-#define nitems(a)  (sizeof(a) / sizeof(a[0]))
-
-
 static const struct {
     const char      *type;
     mspwh_entity_e   entity;

@@ -1,6 +1,6 @@
 package Bench::Document;
 
-# Documents of about a given size in shapes that a scanner may find hard.  All
+# Documents of about a given size in shapes that a parser may find hard.  All
 # are valid events, but for "too deep".
 
 use strict;
@@ -58,7 +58,7 @@ my %document = (
     'all non-ASCII' => sub { details(fill($_[0], "\xc3\xa4\xe4\xb8\xad\xf0\x9f\x98\x80")) },
     'a-umlaut after a' => sub { details(fill($_[0], "a\xc3\xa4")) },
     'dense, in an array' => sub { fields(dense($_[0])) },
-    'dense, kept' => sub { $head . "\"Custom\":{\"list\":" . kept($_[0]) . '}}' },
+    'dense, in objects' => sub { $head . "\"Custom\":{\"list\":" . kept($_[0]) . '}}' },
     'short strings' => sub { fields(substr fill($_[0], '"",'), 0, -1) },
     'arrays in arrays' => sub { fields(nested($_[0], 100, '[', ']')) },
     'objects in arrays' => sub { fields(nested($_[0], 100, '{"":', '}')) },
@@ -74,7 +74,7 @@ sub members {
     return '{' . join(',', map { sprintf '"m%05d":1', $_ } 1 .. $n) . '}';
 }
 
-# dense values, as objects in objects: arrays are not kept
+# dense values, as objects in objects: names are not looked for in arrays
 sub kept {
     my $i = 0;
     my @parts = split /(?<=\}\}),/, dense($_[0] * 0.92);

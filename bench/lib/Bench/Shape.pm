@@ -15,7 +15,7 @@ use constant CONNECTIONS => 4;
 
 my @sizes = map { $_ << 10 } 1, 16, 64, 256, 1024, 4096, 10240, 32768, 102400;
 my @shapes = (
-    ['small members', 1_100_000], ['small members', 40_000], ['dense, kept', 60_000],
+    ['small members', 1_100_000], ['small members', 40_000], ['dense, in objects', 60_000],
     map { [$_, 1 << 20] } 'dense, in an array', 'arrays in arrays', 'objects in arrays',
     'too deep', 'all backslashes', 'all \u escapes', 'all non-ASCII', 'a-umlaut after a',
     'base64 with \u002B', 'short strings', 'white space', 'one number', 'one name',

@@ -6,7 +6,9 @@
  * "own" are the calls of ngx_http_mspwh_module.so: an executable's functions
  * cannot be preloaded, so the addresses that the linker has put into the
  * module's table are replaced.  "memory" are all of the process that allocate
- * memory, "files" those on files under a directory.
+ * memory, "files" those on files under a directory.  "sizes" are again those
+ * that allocate memory, told by who calls and how much it asks for; they do
+ * not fail.
  */
 
 
@@ -27,12 +29,15 @@
 #define FAULTS_SITES  1024
 #define FAULTS_TRACE  32768
 
-enum { FAULTS_OFF = 0, FAULTS_OWN, FAULTS_MEMORY, FAULTS_FILES };
+enum { FAULTS_OFF = 0, FAULTS_OWN, FAULTS_MEMORY, FAULTS_FILES, FAULTS_SIZES };
 
 enum { FAULTS_ONCE = 0, FAULTS_FROM_THEN_ON, FAULTS_SHORT };
 
 
-/* where a function is called: an offset in the module, or 0 */
+/*
+ * Where a function is called: an offset in the module, or 0.  For "sizes" the
+ * name is that of a library, and the offset is the size.
+ */
 
 typedef struct {
     uint64_t            offset;

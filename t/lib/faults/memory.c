@@ -37,13 +37,32 @@ faults_block(void *p)
 }
 
 
+static void
+faults_count_size(size_t size, void *caller)
+{
+    Dl_info      info;
+    const char  *name;
+
+    if (faults == NULL || faults->class != FAULTS_SIZES
+        || dladdr(caller, &info) == 0)
+    {
+        return;
+    }
+
+    name = strrchr(info.dli_fname, '/');
+
+    (void) faults_fails(FAULTS_SIZES, name ? name + 1 : info.dli_fname, size);
+}
+
+
 static int
-faults_memory_fails(const char *name)
+faults_memory_fails(const char *name, size_t size, void *caller)
 {
     int  err, fails;
 
     err = errno;
     fails = faults_fails(FAULTS_MEMORY, name, 0);
+    faults_count_size(size, caller);
     errno = fails ? ENOMEM : err;
 
     return fails;
@@ -53,15 +72,15 @@ faults_memory_fails(const char *name)
 void *
 malloc(size_t size)
 {
-    return faults_memory_fails("malloc") ? NULL
-                                         : faults_block(__libc_malloc(size));
+    return faults_memory_fails("malloc", size, __builtin_return_address(0))
+           ? NULL : faults_block(__libc_malloc(size));
 }
 
 
 void *
 calloc(size_t n, size_t size)
 {
-    return faults_memory_fails("calloc")
+    return faults_memory_fails("calloc", n * size, __builtin_return_address(0))
            ? NULL : faults_block(__libc_calloc(n, size));
 }
 
@@ -71,7 +90,7 @@ realloc(void *p, size_t size)
 {
     void  *new;
 
-    if (faults_memory_fails("realloc")) {
+    if (faults_memory_fails("realloc", size, __builtin_return_address(0))) {
         return NULL;
     }
 
@@ -90,7 +109,7 @@ realloc(void *p, size_t size)
 void *
 memalign(size_t alignment, size_t size)
 {
-    return faults_memory_fails("memalign")
+    return faults_memory_fails("memalign", size, __builtin_return_address(0))
            ? NULL : faults_block(__libc_memalign(alignment, size));
 }
 
@@ -107,7 +126,9 @@ posix_memalign(void **p, size_t alignment, size_t size)
 {
     void  *new;
 
-    if (faults_memory_fails("posix_memalign")) {
+    if (faults_memory_fails("posix_memalign", size,
+                            __builtin_return_address(0)))
+    {
         return ENOMEM;
     }
 

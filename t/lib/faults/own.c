@@ -82,8 +82,13 @@ faults_openssl(void)
     FAULTS_SIX(int, EVP_Digest, void *, size_t, void *, void *, void *,       \
                void *, faults_openssl())                                      \
                                                                               \
-    FAULTS_TWO(void *, cJSON_ParseWithLength, void *, size_t, NULL)           \
+    FAULTS_NONE(void *, cJSON_CreateNull, NULL)                               \
+    FAULTS_NONE(void *, cJSON_CreateFalse, NULL)                              \
+    FAULTS_NONE(void *, cJSON_CreateTrue, NULL)                               \
+    FAULTS_NONE(void *, cJSON_CreateArray, NULL)                              \
     FAULTS_NONE(void *, cJSON_CreateObject, NULL)                             \
+    FAULTS_ONE(void *, cJSON_CreateString, void *, NULL)                      \
+    FAULTS_ONE(void *, cJSON_CreateRaw, void *, NULL)                         \
     FAULTS_TWO(void *, cJSON_AddArrayToObject, void *, void *, NULL)          \
     FAULTS_TWO(void *, cJSON_AddNullToObject, void *, void *, NULL)           \
     FAULTS_TWO(void *, cJSON_AddObjectToObject, void *, void *, NULL)         \

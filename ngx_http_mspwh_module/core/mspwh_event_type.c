@@ -1,5 +1,6 @@
 
 #include "mspwh_event_type.h"
+#include "mspwh_text.h"
 
 #include <string.h>
 
@@ -157,7 +158,7 @@ mspwh_event_type_canonical(char *dst, const char *type)
             *dst++ = '.';
         }
 
-        dst = mspwh_event_type_escape(dst, type, 1);
+        dst = mspwh_text_escape(dst, type, 1);
 
         is_new = 0;
         prev = ch;
@@ -315,31 +316,6 @@ mspwh_event_type_matches(const char *pattern, size_t length, const char *type)
     }
 
     return strlen(type) == length && memcmp(pattern, type, length) == 0;
-}
-
-
-char *
-mspwh_event_type_escape(char *dst, const char *text, size_t length)
-{
-    size_t         i;
-    unsigned char  ch;
-
-    for (i = 0; i < length; i++) {
-        ch = (unsigned char) text[i];
-
-        if (mspwh_is_alnum(ch)
-            || ch == '-' || ch == '.' || ch == '_' || ch == '~')
-        {
-            *dst++ = (char) ch;
-            continue;
-        }
-
-        *dst++ = '%';
-        *dst++ = "0123456789ABCDEF"[ch >> 4];
-        *dst++ = "0123456789ABCDEF"[ch & 0xf];
-    }
-
-    return dst;
 }
 
 

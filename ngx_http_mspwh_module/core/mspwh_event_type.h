@@ -43,18 +43,6 @@ typedef struct {
 #define MSPWH_EVENT_TYPES  11
 
 
-#define mspwh_is_lower(ch)  ((ch) >= 'a' && (ch) <= 'z')
-#define mspwh_is_upper(ch)  ((ch) >= 'A' && (ch) <= 'Z')
-#define mspwh_is_digit(ch)  ((ch) >= '0' && (ch) <= '9')
-#define mspwh_is_alnum(ch)                                                    \
-    (mspwh_is_lower(ch) || mspwh_is_upper(ch) || mspwh_is_digit(ch))
-
-/* what words are made of; a character outside ASCII is a letter */
-#define mspwh_is_word(ch)   (mspwh_is_alnum(ch) || (ch) >= 0x80)
-
-#define mspwh_to_lower(ch)  (mspwh_is_upper(ch) ? (ch) | 0x20 : (ch))
-
-
 /*
  * Returns the one of the eleven types that a null-terminated text spells, in
  * whatever way, or NULL.
@@ -70,8 +58,11 @@ const char *mspwh_event_type_name(unsigned type);
 /*
  * Writes the canonical form of an unknown type, null-terminated: words in
  * small letters, joined by dots, with every other character percent-encoded.
- * "dst" has room for four times the type's length and one byte.
+ * "dst" has room for mspwh_event_type_size() of the type's length: a byte
+ * becomes three at most, with a dot before it.
  */
+#define mspwh_event_type_size(length)  ((length) * 4 + 1)
+
 void mspwh_event_type_canonical(char *dst, const char *type);
 
 /*
@@ -95,17 +86,10 @@ int mspwh_event_type_matches(const char *pattern, size_t length,
     const char *type);
 
 /*
- * Returns NULL if a pattern matches one of the eleven types, or else the type,
- * or the pattern for a group of them, that is spelt most like it.
+ * Returns NULL if a pattern matches one of the eleven types; otherwise the
+ * type, or the pattern for a group of them, that is spelled most like it.
  */
 const char *mspwh_event_type_nearest(const char *pattern, size_t length);
-
-/*
- * Writes a text with every byte but the unreserved ones of RFC 3986,
- * section 2.3, percent-encoded, and returns the end of it.  "dst" has room
- * for three times the length.
- */
-char *mspwh_event_type_escape(char *dst, const char *text, size_t length);
 
 /*
  * The words for an entity and an action.

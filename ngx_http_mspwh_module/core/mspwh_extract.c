@@ -1,0 +1,456 @@
+
+#include "mspwh_extract.h"
+#include "mspwh_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+
+static int mspwh_extract_begin(void *data, mspwh_json_type_e type);
+static mspwh_json_want_e mspwh_extract_name(void *data, const char *name,
+    size_t length);
+static size_t mspwh_extract_element(void *data);
+static void mspwh_extract_value(void *data, mspwh_json_type_e type,
+    const char *text, size_t length);
+
+static unsigned mspwh_extract_find(const mspwh_extract_plan_t *plan,
+    const char *name, size_t length);
+static void mspwh_extract_keep(mspwh_extract_t *e, unsigned slot,
+    mspwh_json_type_e type, const char *text, size_t length);
+static int mspwh_extract_is_same(const mspwh_extract_found_t *found,
+    mspwh_json_type_e type, const char *text, size_t length);
+static cJSON *mspwh_extract_item(mspwh_json_type_e type, const char *text,
+    size_t length);
+
+
+#define MSPWH_EXTRACT_NO_SLOT  MSPWH_POINTER_NO_SLOT
+
+static const mspwh_json_handler_t  mspwh_extract_handler = {
+    .begin = mspwh_extract_begin,
+    .name = mspwh_extract_name,
+    .element = mspwh_extract_element,
+    .value = mspwh_extract_value
+};
+
+
+mspwh_extract_plan_t *
+mspwh_extract_plan(unsigned nslots)
+{
+    unsigned               i;
+    mspwh_extract_plan_t  *plan;
+
+    plan = calloc(1, sizeof(mspwh_extract_plan_t)
+                     + nslots * sizeof(mspwh_extract_slot_t));
+    if (plan == NULL) {
+        return NULL;
+    }
+
+    plan->nslots = nslots;
+
+    for (i = 0; i < nslots; i++) {
+        plan->slots[i].same = i;
+    }
+
+    plan->root = mspwh_pointer_tree();
+    if (plan->root == NULL) {
+        free(plan);
+        return NULL;
+    }
+
+    return plan;
+}
+
+
+void
+mspwh_extract_by_name(mspwh_extract_plan_t *plan, unsigned slot,
+    const char *name, mspwh_json_want_e want)
+{
+    plan->slots[slot].key = name;
+    plan->slots[slot].length = strlen(name);
+    plan->slots[slot].want = want;
+
+    plan->letters |= (uint32_t) 1 << (name[0] - 'a');
+
+    if (slot >= plan->nnames) {
+        plan->nnames = slot + 1;
+    }
+}
+
+
+int
+mspwh_extract_by_pointer(mspwh_extract_plan_t *plan, unsigned slot,
+    const mspwh_pointer_t *pointer)
+{
+    mspwh_pointer_node_t  *node;
+
+    node = mspwh_pointer_add(plan->root, pointer);
+    if (node == NULL) {
+        return -1;
+    }
+
+    if (node->slot == MSPWH_EXTRACT_NO_SLOT) {
+        node->slot = slot;
+    }
+
+    plan->slots[slot].key = pointer->text;
+    plan->slots[slot].want = MSPWH_JSON_VALUE;
+    plan->slots[slot].same = node->slot;
+
+    return 0;
+}
+
+
+void
+mspwh_extract_plan_free(mspwh_extract_plan_t *plan)
+{
+    if (plan != NULL) {
+        mspwh_pointer_tree_free(plan->root);
+        free(plan);
+    }
+}
+
+
+int
+mspwh_extract_init(mspwh_extract_t *e, const mspwh_extract_plan_t *plan)
+{
+    mspwh_json_init(&e->json, &mspwh_extract_handler, e);
+
+    e->plan = plan;
+    e->is_object = 0;
+    e->is_out_of_memory = 0;
+    e->slot = MSPWH_EXTRACT_NO_SLOT;
+    e->node = plan->root;
+    e->by_name[0] = (plan->nnames > 0);
+
+    e->object = cJSON_CreateObject();
+    e->found = calloc(plan->nslots, sizeof(mspwh_extract_found_t));
+
+    if (e->object == NULL || e->found == NULL) {
+        mspwh_extract_cleanup(e);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+void
+mspwh_extract_cleanup(mspwh_extract_t *e)
+{
+    cJSON_Delete(e->object);
+    free(e->found);
+
+    e->object = NULL;
+    e->found = NULL;
+}
+
+
+void
+mspwh_extract_feed(mspwh_extract_t *e, const void *data, size_t length)
+{
+    mspwh_json_feed(&e->json, data, length);
+}
+
+
+mspwh_json_error_e
+mspwh_extract_finish(mspwh_extract_t *e)
+{
+    return mspwh_json_finish(&e->json);
+}
+
+
+const mspwh_extract_found_t *
+mspwh_extract_found(const mspwh_extract_t *e, unsigned slot)
+{
+    return &e->found[e->plan->slots[slot].same];
+}
+
+
+const char *
+mspwh_extract_text(const mspwh_extract_found_t *found)
+{
+    return (cJSON_IsString(found->item) || cJSON_IsRaw(found->item))
+           ? found->item->valuestring : NULL;
+}
+
+
+static int
+mspwh_extract_begin(void *data, mspwh_json_type_e type)
+{
+    mspwh_extract_t  *e = data;
+
+    unsigned                     depth;
+    const mspwh_pointer_node_t  *node;
+
+    depth = e->json.depth;
+
+    if (depth == 1) {
+        e->is_object = (type == MSPWH_JSON_OBJECT);
+    }
+
+    mspwh_extract_value(e, type, NULL, 0);
+
+    e->by_name[depth] = e->by_name[depth - 1] && type == MSPWH_JSON_OBJECT;
+
+    if (depth > MSPWH_POINTER_TOKENS) {
+        return e->by_name[depth];
+    }
+
+    node = (e->node != NULL && e->node->nchildren > 0) ? e->node : NULL;
+
+    e->nodes[depth] = node;
+    e->next[depth] = 0;
+
+    return e->by_name[depth] || node != NULL;
+}
+
+
+static mspwh_json_want_e
+mspwh_extract_name(void *data, const char *name, size_t length)
+{
+    mspwh_extract_t  *e = data;
+
+    unsigned           slot, depth;
+    mspwh_json_want_e  want;
+
+    e->slot = MSPWH_EXTRACT_NO_SLOT;
+    e->node = NULL;
+
+    depth = e->json.depth;
+    want = e->by_name[depth] ? MSPWH_JSON_CONTAINER : MSPWH_JSON_SKIP;
+
+    if (name == NULL) {
+        return want;
+    }
+
+    if (e->by_name[depth]) {
+        slot = mspwh_extract_find(e->plan, name, length);
+
+        if (slot != MSPWH_EXTRACT_NO_SLOT
+            && (e->found[slot].item == NULL || e->found[slot].depth >= depth))
+        {
+            e->slot = slot;
+            want = e->plan->slots[slot].want;
+        }
+    }
+
+    if (depth <= MSPWH_POINTER_TOKENS && e->nodes[depth] != NULL) {
+        e->node = mspwh_pointer_member(e->nodes[depth], name, length);
+
+        if (e->node != NULL) {
+            want = MSPWH_JSON_VALUE;
+        }
+    }
+
+    return want;
+}
+
+
+static size_t
+mspwh_extract_element(void *data)
+{
+    mspwh_extract_t  *e = data;
+
+    size_t                       index, next;
+    const mspwh_pointer_node_t  *node;
+
+    node = e->nodes[e->json.depth];
+    index = e->next[e->json.depth];
+    next = mspwh_pointer_next(node, index);
+
+    if (next == MSPWH_POINTER_NO_INDEX) {
+        return MSPWH_JSON_NEVER;
+    }
+
+    if (next > index) {
+        e->next[e->json.depth] = next;
+        return next - index;
+    }
+
+    e->slot = MSPWH_EXTRACT_NO_SLOT;
+    e->node = mspwh_pointer_element(node, index);
+    e->next[e->json.depth] = index + 1;
+
+    return 0;
+}
+
+
+static void
+mspwh_extract_value(void *data, mspwh_json_type_e type, const char *text,
+    size_t length)
+{
+    mspwh_extract_t  *e = data;
+
+    if (e->slot != MSPWH_EXTRACT_NO_SLOT) {
+        mspwh_extract_keep(e, e->slot, type, text, length);
+    }
+
+    if (e->node != NULL && e->node->slot != MSPWH_EXTRACT_NO_SLOT) {
+        mspwh_extract_keep(e, e->node->slot, type, text, length);
+    }
+}
+
+
+/* the slot that a name is for */
+
+static unsigned
+mspwh_extract_find(const mspwh_extract_plan_t *plan, const char *name,
+    size_t length)
+{
+    char                         text[MSPWH_EXTRACT_NAME];
+    size_t                       n;
+    unsigned                     i;
+    const char                  *end;
+    const mspwh_extract_slot_t  *slot;
+
+    n = 0;
+
+    for (end = name + length; name < end; name++) {
+        if (*name == '_' || *name == '-') {
+            continue;
+        }
+
+        if (n == MSPWH_EXTRACT_NAME) {
+            return MSPWH_EXTRACT_NO_SLOT;
+        }
+
+        text[n] = (char) mspwh_to_lower(*name);
+
+        /* most names are over with their first letter */
+
+        if (n == 0
+            && (!mspwh_is_lower(text[0])
+                || (plan->letters >> (text[0] - 'a') & 1) == 0))
+        {
+            return MSPWH_EXTRACT_NO_SLOT;
+        }
+
+        n++;
+    }
+
+    for (i = 0; i < plan->nnames; i++) {
+        slot = &plan->slots[i];
+
+        if (slot->length == n && n > 0 && memcmp(slot->key, text, n) == 0) {
+            return i;
+        }
+    }
+
+    return MSPWH_EXTRACT_NO_SLOT;
+}
+
+
+static void
+mspwh_extract_keep(mspwh_extract_t *e, unsigned slot, mspwh_json_type_e type,
+    const char *text, size_t length)
+{
+    unsigned                depth;
+    mspwh_extract_found_t  *found;
+
+    /* an object or an array counts itself */
+
+    depth = e->json.depth - (type >= MSPWH_JSON_ARRAY);
+
+    found = &e->found[slot];
+
+    if (found->item != NULL && depth >= found->depth) {
+        if (depth == found->depth
+            && !mspwh_extract_is_same(found, type, text, length))
+        {
+            found->is_ambiguous = 1;
+        }
+
+        return;
+    }
+
+    if (found->item != NULL) {
+        cJSON_Delete(cJSON_DetachItemViaPointer(e->object, found->item));
+    }
+
+    if (e->plan->slots[slot].want < MSPWH_JSON_VALUE
+        && type != MSPWH_JSON_NULL)
+    {
+        type = MSPWH_JSON_TRUE;
+    }
+
+    found->item = mspwh_extract_item(type, text, length);
+    found->offset = e->json.start;
+    found->depth = depth;
+    found->is_ambiguous = 0;
+    found->has_text = (text != NULL);
+
+    if (found->item == NULL) {
+        e->is_out_of_memory = 1;
+        return;
+    }
+
+    cJSON_AddItemToObjectCS(e->object, e->plan->slots[slot].key, found->item);
+}
+
+
+/* a number is the same as a string with its characters */
+
+static int
+mspwh_extract_is_same(const mspwh_extract_found_t *found,
+    mspwh_json_type_e type, const char *text, size_t length)
+{
+    const char  *kept;
+
+    switch (type) {
+
+    case MSPWH_JSON_NULL:
+        return cJSON_IsNull(found->item);
+
+    case MSPWH_JSON_FALSE:
+        return cJSON_IsFalse(found->item);
+
+    case MSPWH_JSON_TRUE:
+        return cJSON_IsTrue(found->item);
+
+    case MSPWH_JSON_ARRAY:
+    case MSPWH_JSON_OBJECT:
+        return 0;
+
+    default: /* MSPWH_JSON_NUMBER, MSPWH_JSON_STRING */
+        kept = mspwh_extract_text(found);
+
+        return kept != NULL && text != NULL && found->has_text
+               && strlen(kept) == length && memcmp(kept, text, length) == 0;
+    }
+}
+
+
+static cJSON *
+mspwh_extract_item(mspwh_json_type_e type, const char *text, size_t length)
+{
+    char  copy[MSPWH_JSON_TEXT + 1];
+
+    switch (type) {
+
+    case MSPWH_JSON_NULL:
+        return cJSON_CreateNull();
+
+    case MSPWH_JSON_FALSE:
+        return cJSON_CreateFalse();
+
+    case MSPWH_JSON_TRUE:
+        return cJSON_CreateTrue();
+
+    case MSPWH_JSON_ARRAY:
+        return cJSON_CreateArray();
+
+    case MSPWH_JSON_OBJECT:
+        return cJSON_CreateObject();
+
+    default: /* MSPWH_JSON_NUMBER, MSPWH_JSON_STRING */
+        if (text == NULL) {
+            return cJSON_CreateString("");
+        }
+
+        memcpy(copy, text, length);
+        copy[length] = '\0';
+
+        return (type == MSPWH_JSON_NUMBER) ? cJSON_CreateRaw(copy)
+                                           : cJSON_CreateString(copy);
+    }
+}

@@ -1,0 +1,163 @@
+
+/*
+ * The values that are asked for by name or by pointer, out of a document that
+ * arrives in pieces.  Memory is bounded by how much is asked for, not by the
+ * document.
+ */
+
+
+#ifndef _MSPWH_EXTRACT_H_INCLUDED_
+#define _MSPWH_EXTRACT_H_INCLUDED_
+
+
+#include <cjson/cJSON.h>
+
+#include "mspwh_json.h"
+#include "mspwh_pointer.h"
+
+
+/* the longest name to look for, and the slots that may have names */
+#define MSPWH_EXTRACT_NAME   20
+#define MSPWH_EXTRACT_NAMES  16
+
+
+/* one thing that is asked for */
+
+typedef struct {
+    /* the name or the pointer; NULL if nothing is asked for */
+    const char                *key;
+    size_t                     length;
+    mspwh_json_want_e          want;
+
+    /* the first slot with the same pointer, or this one */
+    unsigned                   same;
+} mspwh_extract_slot_t;
+
+
+/* all that is asked for: made once, read-only from then on */
+
+typedef struct {
+    unsigned                   nslots;
+
+    /* slots from this one on have no names */
+    unsigned                   nnames;
+
+    /* a bit for the first letter of each name, from "a" */
+    uint32_t                   letters;
+
+    mspwh_pointer_node_t      *root;
+    mspwh_extract_slot_t       slots[];
+} mspwh_extract_plan_t;
+
+
+typedef struct {
+    /*
+     * What was found, or NULL: a string, a number as a raw item of its exact
+     * characters, true, false, null, or an empty object or array.  An empty
+     * string stands for a text that is too long, or that is none (see
+     * mspwh_json.h); true for all but null if the plan wants no value.
+     */
+    cJSON                     *item;
+
+    /* of the value in the document: its first byte, its containers */
+    uint64_t                   offset;
+    unsigned                   depth;
+
+    /* there is another value in its place, or may be: it cannot be compared */
+    unsigned                   is_ambiguous:1;
+
+    unsigned                   has_text:1;
+} mspwh_extract_found_t;
+
+
+typedef struct {
+    mspwh_json_t                 json;
+
+    /* a flat object: a member for each slot in which something was found */
+    cJSON                       *object;
+
+    /* by slot; use mspwh_extract_found() */
+    mspwh_extract_found_t       *found;
+
+    const mspwh_extract_plan_t  *plan;
+
+    unsigned                     is_object:1;
+    unsigned                     is_out_of_memory:1;
+
+    /* private: what the value ahead is */
+    unsigned                     slot;
+    const mspwh_pointer_node_t  *node;
+
+    /* of the containers that are open: their nodes, the next elements */
+    const mspwh_pointer_node_t  *nodes[MSPWH_POINTER_TOKENS + 1];
+    size_t                       next[MSPWH_POINTER_TOKENS + 1];
+
+    /* whether names are looked for there: not inside arrays */
+    unsigned char                by_name[MSPWH_JSON_DEPTH + 1];
+} mspwh_extract_t;
+
+
+/*
+ * A plan for slots from 0 to "nslots" - 1, in which nothing is asked for yet.
+ * Returns NULL if memory fails.
+ */
+mspwh_extract_plan_t *mspwh_extract_plan(unsigned nslots);
+
+/*
+ * Asks for the shallowest member of this name in objects in objects (arrays
+ * are not entered).  The name is of small letters, at least one and at most
+ * MSPWH_EXTRACT_NAME; case, "_" and "-" do not count in the document.  It is
+ * not copied.  "slot" is below MSPWH_EXTRACT_NAMES; "want" is MSPWH_JSON_TYPE
+ * or MSPWH_JSON_VALUE.
+ */
+void mspwh_extract_by_name(mspwh_extract_plan_t *plan, unsigned slot,
+    const char *name, mspwh_json_want_e want);
+
+/*
+ * Asks for what a pointer leads to; the pointer has to outlive the plan.
+ * Returns 0, or -1 if memory fails.
+ */
+int mspwh_extract_by_pointer(mspwh_extract_plan_t *plan, unsigned slot,
+    const mspwh_pointer_t *pointer);
+
+/*
+ * Releases the plan, but not its pointers; takes a NULL.
+ */
+void mspwh_extract_plan_free(mspwh_extract_plan_t *plan);
+
+
+/*
+ * Prepares for one document.  The plan has to outlive "extract", which must
+ * not be moved.  Returns 0, or -1 if memory fails; mspwh_extract_cleanup()
+ * may follow in both cases.
+ */
+int mspwh_extract_init(mspwh_extract_t *extract,
+    const mspwh_extract_plan_t *plan);
+
+/*
+ * As mspwh_json_feed() and mspwh_json_finish().  If memory fails,
+ * "is_out_of_memory" is set, and something may be missing.
+ */
+void mspwh_extract_feed(mspwh_extract_t *extract, const void *data,
+    size_t length);
+mspwh_json_error_e mspwh_extract_finish(mspwh_extract_t *extract);
+
+/*
+ * What was found in a slot.  Valid until mspwh_extract_cleanup(), and final
+ * after mspwh_extract_finish().
+ */
+const mspwh_extract_found_t *mspwh_extract_found(
+    const mspwh_extract_t *extract, unsigned slot);
+
+/*
+ * The text of a string or a number, or NULL for anything else.
+ */
+const char *mspwh_extract_text(const mspwh_extract_found_t *found);
+
+/*
+ * Releases what was found; may be called again.
+ */
+void mspwh_extract_cleanup(mspwh_extract_t *extract);
+
+
+#endif /* _MSPWH_EXTRACT_H_INCLUDED_ */
