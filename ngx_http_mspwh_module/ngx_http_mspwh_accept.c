@@ -69,8 +69,8 @@ ngx_http_mspwh_check_pattern(ngx_conf_t *cf, ngx_command_t *cmd,
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "impossible pattern \"%V\" in \"%V\" "
-                               "directive, it must be words in small letters "
-                               "joined by dots, such as "
+                               "directive, it must be lowercase words joined "
+                               "by dots, such as "
                                "\"ticket.note.added\" or \"ticket.note.*\"",
                                pattern, &cmd->name);
         }
@@ -86,7 +86,8 @@ ngx_http_mspwh_check_pattern(ngx_conf_t *cf, ngx_command_t *cmd,
         {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "repeated pattern \"%V\" in \"%V\" directive, "
-                               "each must be another", pattern, &cmd->name);
+                               "each may be given only once", pattern,
+                               &cmd->name);
             return NGX_CONF_ERROR;
         }
     }
@@ -107,8 +108,8 @@ ngx_http_mspwh_warn_pattern(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (nearest != NULL) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"%V\" in \"%V\" directive fits no event type "
-                           "that is known, did you mean \"%s\"?",
+                           "\"%V\" in \"%V\" directive matches no known "
+                           "event type, did you mean \"%s\"?",
                            pattern, &cmd->name, nearest);
     }
 }
@@ -144,9 +145,9 @@ ngx_http_mspwh_accept_event(ngx_http_mspwh_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    ctx->answer = NGX_HTTP_NO_CONTENT;
-
-    return ctx->answer;
+    return (ngx_http_mspwh_set_answer(ctx, NGX_HTTP_NO_CONTENT, ctx->verdict)
+            == NGX_OK)
+           ? NGX_HTTP_NO_CONTENT : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 

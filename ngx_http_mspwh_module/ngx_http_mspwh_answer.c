@@ -155,25 +155,10 @@ ngx_http_mspwh_log_unread(ngx_http_mspwh_ctx_t *ctx,
 }
 
 
-ngx_int_t
+void
 ngx_http_mspwh_show_verdict(ngx_http_mspwh_ctx_t *ctx)
 {
-    ngx_str_t           *verdict;
-    ngx_http_request_t  *r;
-    static ngx_str_t     name = ngx_string("Mspwh-Verdict");
-
-    r = ctx->request;
-
-    if (ctx->answer == 0 || ctx->answer != r->headers_out.status) {
-        return NGX_OK;
+    if (ctx->shown != NULL) {
+        ctx->shown->hash = (ctx->answer == ctx->request->headers_out.status);
     }
-
-    /* monitor mode lets a duplicate through, as far as the disk */
-
-    verdict = &ngx_http_mspwh_verdicts[(ctx->answer == NGX_HTTP_ACCEPTED)
-                                       ? NGX_HTTP_MSPWH_VERIFIED
-                                       : ctx->verdict];
-
-    return (ngx_http_mspwh_set_header(r, &name, verdict) != NULL) ? NGX_OK
-                                                                  : NGX_ERROR;
 }

@@ -26,9 +26,10 @@ ngx_int_t ngx_http_mspwh_answer_rejected(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf);
 
 /*
- * Adds "Mspwh-Verdict" to an answer of the module to a verified event.
+ * Shows "Mspwh-Verdict" with an answer of the module to a verified event, and
+ * hides it with any other, such as that of an error_page.
  */
-ngx_int_t ngx_http_mspwh_show_verdict(ngx_http_mspwh_ctx_t *ctx);
+void ngx_http_mspwh_show_verdict(ngx_http_mspwh_ctx_t *ctx);
 
 
 #endif /* _NGX_HTTP_MSPWH_ANSWER_H_INCLUDED_ */

@@ -154,7 +154,7 @@ ngx_http_mspwh_key_slot(ngx_http_mspwh_counters_t *counters, ngx_str_t *id)
     name[i].len = id->len;
     ngx_memcpy(name[i].data, id->data, id->len);
 
-    /* workers read up to the number: it comes behind the name */
+    /* workers read up to the number: it is set after the name */
 
     ngx_memory_barrier();
     counters->nnames = i + 1;

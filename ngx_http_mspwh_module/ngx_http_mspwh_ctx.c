@@ -1,5 +1,6 @@
 
 #include "ngx_http_mspwh_ctx.h"
+#include "ngx_http_mspwh_response.h"
 
 
 static ngx_http_mspwh_store_t *ngx_http_mspwh_create_store(
@@ -207,6 +208,27 @@ ngx_http_mspwh_set_verdict(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_verdict_e verdict)
 {
     ctx->verdict = verdict;
+}
+
+
+ngx_int_t
+ngx_http_mspwh_set_answer(ngx_http_mspwh_ctx_t *ctx, ngx_uint_t status,
+    ngx_http_mspwh_verdict_e verdict)
+{
+    static ngx_str_t  name = ngx_string("Mspwh-Verdict");
+
+    ctx->shown = ngx_http_mspwh_set_header(ctx->request, &name,
+                                           &ngx_http_mspwh_verdicts[verdict]);
+    if (ctx->shown == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* hidden until the header filter sees this answer */
+
+    ctx->shown->hash = 0;
+    ctx->answer = status;
+
+    return NGX_OK;
 }
 
 

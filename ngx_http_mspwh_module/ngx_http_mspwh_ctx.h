@@ -126,6 +126,9 @@ struct ngx_http_mspwh_ctx_s {
     /* the status of the module's own answer to a verified event, or 0 */
     ngx_uint_t                      answer;
 
+    /* its header, not shown with another answer */
+    ngx_table_elt_t                *shown;
+
     /* the location rejects nothing */
     unsigned                        monitor:1;
 
@@ -180,6 +183,13 @@ void ngx_http_mspwh_stop_feeding(ngx_http_mspwh_verification_t *v);
  */
 void ngx_http_mspwh_set_verdict(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_verdict_e verdict);
+
+/*
+ * Prepares an answer of the module to a verified event: its status, and the
+ * verdict for its header.  Returns NGX_ERROR if there is no memory.
+ */
+ngx_int_t ngx_http_mspwh_set_answer(ngx_http_mspwh_ctx_t *ctx,
+    ngx_uint_t status, ngx_http_mspwh_verdict_e verdict);
 
 /*
  * Returns the context's verification if it is decided, or NULL.

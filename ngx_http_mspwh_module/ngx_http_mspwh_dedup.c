@@ -243,7 +243,12 @@ ngx_http_mspwh_answer_repeat(ngx_http_mspwh_ctx_t *ctx, time_t wait)
         return NGX_DECLINED;
     }
 
-    ctx->answer = in_flight ? NGX_HTTP_CONFLICT : NGX_HTTP_OK;
+    if (ngx_http_mspwh_set_answer(ctx, in_flight ? NGX_HTTP_CONFLICT
+                                                 : NGX_HTTP_OK, ctx->verdict)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     if (in_flight) {
         return ngx_http_mspwh_retry_after(r, wait);

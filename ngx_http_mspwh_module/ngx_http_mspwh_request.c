@@ -30,7 +30,7 @@ static ngx_int_t ngx_http_mspwh_early_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_verify(ngx_http_request_t *r,
     ngx_http_mspwh_loc_conf_t *mlcf);
-static void ngx_http_mspwh_end_reading(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mspwh_end_reading(ngx_http_mspwh_ctx_t *ctx);
 static ngx_int_t ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v);
 static ngx_int_t ngx_http_mspwh_read_body(ngx_http_mspwh_verification_t *v);
 static ngx_int_t ngx_http_mspwh_body_filter(ngx_http_request_t *r,
@@ -119,7 +119,11 @@ ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_loc_conf_t *mlcf)
     ngx_http_mspwh_trust_e          trust;
     ngx_http_mspwh_verification_t  *v;
 
-    ngx_http_mspwh_end_reading(r);
+    ctx = ngx_http_mspwh_get_ctx(r);
+
+    if (ctx != NULL && ngx_http_mspwh_end_reading(ctx) == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
 
     trust = ngx_http_mspwh_trust(r, mlcf, &v);
 
@@ -147,20 +151,28 @@ ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_loc_conf_t *mlcf)
 }
 
 
-/* the client did not send the body, and error_page led here */
+/*
+ * Nobody but error_page can have led a request here whose body was being read:
+ * the client did not send it.  One that is fed in steps goes on when that has
+ * ended.
+ */
 
-static void
-ngx_http_mspwh_end_reading(ngx_http_request_t *r)
+static ngx_int_t
+ngx_http_mspwh_end_reading(ngx_http_mspwh_ctx_t *ctx)
 {
-    ngx_http_mspwh_ctx_t           *ctx;
     ngx_http_mspwh_verification_t  *v;
 
-    ctx = ngx_http_mspwh_get_ctx(r);
-    v = (ctx != NULL) ? ctx->verification : NULL;
+    v = ctx->verification;
 
-    if (v != NULL && v->request == r && v->state == NGX_HTTP_MSPWH_READING) {
+    if (v == NULL || v->request != ctx->request) {
+        return NGX_OK;
+    }
+
+    if (v->state == NGX_HTTP_MSPWH_READING) {
         ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
     }
+
+    return (v->state == NGX_HTTP_MSPWH_STEPPING) ? NGX_AGAIN : NGX_OK;
 }
 
 
@@ -299,10 +311,7 @@ ngx_http_mspwh_header_filter(ngx_http_request_t *r)
             }
 
             ngx_http_mspwh_settle(r);
-
-            if (ngx_http_mspwh_show_verdict(ctx) != NGX_OK) {
-                return NGX_ERROR;
-            }
+            ngx_http_mspwh_show_verdict(ctx);
         }
     }
 

@@ -405,7 +405,7 @@ ngx_http_mspwh_check_repeated(ngx_conf_t *cf, ngx_command_t *cmd,
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "repeated secret in \"%V\" directive: "
                                "\"%V\" and \"%V\" are the same, "
-                               "each must be another",
+                               "each may be given only once",
                                &cmd->name, &other->id, &secret->id);
             return NGX_ERROR;
         }
@@ -416,7 +416,7 @@ ngx_http_mspwh_check_repeated(ngx_conf_t *cf, ngx_command_t *cmd,
         {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "repeated id \"%V\" in \"%V\" directive, "
-                               "each secret must have another",
+                               "each secret must have its own",
                                &secret->id, &cmd->name);
             return NGX_ERROR;
         }

@@ -49,7 +49,7 @@ ngx_http_mspwh_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (set[i].index == (ngx_uint_t) index) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "repeated variable \"%V\" in \"%V\" "
-                               "directive, each must be another",
+                               "directive, each may be given only once",
                                &value[1], &cmd->name);
             return NGX_CONF_ERROR;
         }
@@ -103,7 +103,7 @@ ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *word,
     if (var != NULL && !ngx_http_mspwh_is_body_variable(var)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "the variable \"%V\" in \"%V\" directive is "
-                           "defined elsewhere, it must be one of its own",
+                           "already defined, it must be a new one",
                            word, &cmd->name);
         return NGX_CONF_ERROR;
     }
@@ -124,8 +124,10 @@ ngx_http_mspwh_set_index(ngx_conf_t *cf, ngx_str_t *name)
     ngx_int_t             index;
     ngx_http_variable_t  *var;
 
-    if (ngx_http_mspwh_find_variable(cf, name) != NULL) {
-        return ngx_http_get_variable_index(cf, name);
+    var = ngx_http_mspwh_find_variable(cf, name);
+
+    if (var != NULL) {
+        return (ngx_int_t) var->data;
     }
 
     var = ngx_http_add_variable(cf, name, NGX_HTTP_VAR_NOCACHEABLE);

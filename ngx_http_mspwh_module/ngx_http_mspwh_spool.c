@@ -7,7 +7,6 @@
 typedef struct {
     ngx_http_mspwh_spool_event_t   event;
     ngx_http_request_t            *request;
-    ngx_http_mspwh_ctx_t          *ctx;
     off_t                          size;
     ngx_int_t                      rc;
 #if (NGX_THREADS)
@@ -194,13 +193,22 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 
+    /* a duplicate that monitor mode has let through is stored like any event */
+
+    if (ctx->request == r
+        && ngx_http_mspwh_set_answer(ctx, NGX_HTTP_ACCEPTED,
+                                     NGX_HTTP_MSPWH_VERIFIED)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     job = ngx_pcalloc(r->pool, sizeof(ngx_http_mspwh_spool_job_t));
     if (job == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     job->request = r;
-    job->ctx = ctx;
     job->size = ctx->verification->size;
 
     if (ngx_http_mspwh_spool_prepare(r, ctx, &mlcf->spool->name, &job->event)
@@ -378,10 +386,6 @@ ngx_http_mspwh_spool_answer(ngx_http_mspwh_spool_job_t *job, ngx_int_t rc)
 {
     if (rc != NGX_OK) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
-    }
-
-    if (job->ctx->request == job->request) {
-        job->ctx->answer = NGX_HTTP_ACCEPTED;
     }
 
     return ngx_http_mspwh_send_empty(job->request, NGX_HTTP_ACCEPTED);

@@ -48,8 +48,9 @@ for my $page (pages()) {
 # The design is that of the code: what it names is there, each file has its one line in a table.
 {
     my $design = page_text('docs/design.md');
-    my %source = map { basename($_) => page_text('ngx_http_mspwh_module/' . basename($_)) }
-        glob abs_path(dirname(__FILE__) . '/..') . '/ngx_http_mspwh_module/*';
+    my $module = abs_path(dirname(__FILE__) . '/../ngx_http_mspwh_module');
+    my %source = map { basename($_) => page_text("ngx_http_mspwh_module/$_") }
+        map { substr $_, length "$module/" } grep { -f } glob "$module/* $module/core/*";
     my %listed;
     for my $row ($design =~ /^\| `([\w.\[\]]+)` \|/mg) {
         $listed{$_}++ for $row =~ /^(.*)\.\[ch\]$/ ? ("$1.c", "$1.h") : $row;

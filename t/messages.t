@@ -12,35 +12,56 @@ my $docs = plain(page_text('docs/troubleshooting.md'));
 
 sub plain { $_[0] =~ s/[`\\]//gr =~ s/\s+/ /gr }
 sub literals { join '', $_[0] =~ /"((?:[^"\\]|\\.)*)"/g }
+# adjacent literals are one string
+sub strings { map { literals($_) } $_[0] =~ /((?:"(?:[^"\\]|\\.)*"\s*)+)/g }
 
-# A message as the page has it: "..." for each part that changes, and nothing of
-# what follows the directive's name.
+# The arguments of a call.
+sub arguments {
+    my @args = ('');
+    my $depth = 0;
+    for my $token ($_[0] =~ /"(?:[^"\\]|\\.)*"|./gs) {
+        $depth++ if $token eq '(';
+        $depth-- if $token eq ')';
+        if ($token eq ',' and $depth == 0) {
+            push @args, '';
+        } else {
+            $args[-1] .= $token;
+        }
+    }
+    return @args;
+}
+
+# A message as the page has it: "..." for each part that changes. What follows the directive's name may have
+# another row of the page, and if it is what the directive must be, none.
 sub shown {
     my $text = plain($_[0]);
-    $text =~ s/%(?:ui|uL|[a-zA-Z])/.../g;
-    $text =~ s/ in "\.\.\." directive.*//;
-    $text =~ s/[ .:]+$//;
-    return $text;
+    $text =~ s/%\*?u?[a-zA-Z]/.../g;
+    $text =~ s/ in "\.\.\." directive(?:[,:].*|$)//;
+    return grep { /\w{3}/ } map { s/^ |[ .:]+$//gr } split / in "\.\.\." directive/, $text;
 }
 
 my %messages;
-for my $file (glob "$sources/*.c") {
+for my $file (glob "$sources/*.[ch] $sources/core/*.[ch]") {
     open my $fh, '<', $file or die "$file: $!";
     my $text = do { local $/; <$fh> };
     $text =~ s{/\*.*?\*/}{}gs;
+    $text =~ s{\\\n}{\n}g;
     $text =~ s/ngx_(open|close)_file_n/"$1()"/g;
     $text =~ s/ngx_fd_info_n/"fstat()"/g;
     my $name = basename($file);
     while ($text =~ /\bngx_(?:conf_)?log_error\s*\((.*?)\)\s*;/gs) {
         my $call = $1;
-        my $words = literals($call);
-        push @{ $messages{$name} }, $words if $words =~ /\w{3}/;
+        # the format, and parts of a sentence that are chosen
+        my ($format, @rest) = grep { /"/ } arguments($call);
+        push @{ $messages{$name} }, literals($format) if ($format // '') =~ /\w{3}/;
+        push @{ $messages{$name} }, grep { / \w/ } map { strings($_) } @rest;
     }
     # the tables of reasons, and reasons chosen one by one
     while ($text =~ /_(?:errors|strerrors|reasons)\s*\[[^\]]*\]\s*=\s*\{(.*?)\n\};/gs) {
         my $table = $1 =~ s/ngx_string\s*\(.*?\)//gsr;
         push @{ $messages{$name} }, grep { !/^no (?:error|reason|memory)$/ } $table =~ /"((?:[^"\\]|\\.)*)"/g;
     }
+    push @{ $messages{$name} }, $1 while $text =~ /\bX\((?:\s*(?:\w+|"\w+"),)+\s*"([^"]* [^"]*)"\s*\)/g;
     push @{ $messages{$name} }, $1 while $text =~ /\breason\s*=\s*"([^"]+)"/g;
 }
 
@@ -50,8 +71,9 @@ for my $file (sort keys %messages) {
     for my $message (grep { !$seen{$_}++ } @{ $messages{$file} }) {
         # the form that all rejections have; their reasons are looked for by themselves
         next if $message =~ /^mspwh: %V: %s/;
-        my $shown = shown($message);
-        ok(length $shown >= 8 && index($docs, $shown) >= 0, "$file: docs/troubleshooting.md has: $shown");
+        my @shown = shown($message);
+        ok(length "@shown" >= 8, "$file: there are words in: $message");
+        ok(index($docs, $_) >= 0, "$file: docs/troubleshooting.md has: $_") for @shown;
     }
 }
 

@@ -31,7 +31,7 @@ our @EXPORT = qw(pages page_text blocks recipe level whole http_part ready secre
 my $repo = abs_path(dirname(__FILE__) . '/../..');
 
 sub pages {
-    return map { substr $_, 1 + length $repo } "$repo/README.md", "$repo/CONTRIBUTING.md",
+    return map { substr $_, 1 + length $repo } map({ "$repo/$_.md" } qw(README CONTRIBUTING SECURITY)),
         sort glob "$repo/docs/*.md $repo/docs/*/*.md";
 }
 
@@ -97,8 +97,8 @@ sub http_part {
     }
     return $text if $level eq 'http';
     my $secret = $text =~ /^\s*mspwh_secret/m ? '' : "mspwh_secret_file webhook.secret;\n";
-    $secret .= "mspwh on;\n" if $text !~ /^\s*mspwh\s/m;
-    $text = "location / {\n$text}\n" if $level eq 'location';
+    my $on = $text =~ /^\s*mspwh\s/m ? '' : "mspwh on;\n";
+    $text = $level eq 'location' ? "location / {\n$on$text}\n" : "$on$text";
     return "server {\nlisten 8080;\nclient_max_body_size 64m;\n$secret$text}\n";
 }
 
