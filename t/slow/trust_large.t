@@ -44,9 +44,10 @@ for my $place (some(4, @places)) {
     push @cells, ask(large($place, size => 8_000_000, in_memory => 0), large($place, size => 8_000_000,
         in_memory => 1, secret => 'forged'));
 }
-my @redirects = grep { $_->[0] =~ /^(?:error_page_named|accel|mirror|ssi|lua|njs)$/ and $_->[1] eq 'others'
-    and $_->[2] eq 'proxy' } @places;
-push @cells, ask(large($_, size => 60_000_000, how => 'length', in_memory => 0)) for @redirects;
+for my $way (qw(error_page_named accel mirror race ssi lua njs)) {
+    my ($place) = grep { "@$_" eq "$way others proxy" } @places;
+    push @cells, ask(large($place, size => 60_000_000, how => 'length', in_memory => 0)) if $place;
+}
 report_cells(@cells);
 
 # --- clients that leave ---------------------------------------------------------------------
