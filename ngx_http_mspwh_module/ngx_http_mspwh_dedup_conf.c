@@ -358,8 +358,8 @@ ngx_http_mspwh_check_dedup_zones(ngx_conf_t *cf)
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "unknown zone \"%V\" in \"mspwh_dedup\" directive, "
                           "it must be one of \"mspwh_dedup_zone\" in %s:%ui",
-                          &dedup[i]->zone->shm.name, dedup[i]->place->file_name,
-                          dedup[i]->place->line);
+                          &dedup[i]->zone->shm.name,
+                          dedup[i]->place->file_name, dedup[i]->place->line);
             return NGX_ERROR;
         }
     }

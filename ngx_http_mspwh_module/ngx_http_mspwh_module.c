@@ -21,6 +21,8 @@ static void *ngx_http_mspwh_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static char *ngx_http_mspwh_check_usable(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *mlcf);
 static char *ngx_http_mspwh_no_secret(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *mlcf);
 static ngx_int_t ngx_http_mspwh_init(ngx_conf_t *cf);
@@ -281,8 +283,6 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_mspwh_loc_conf_t *prev = parent;
     ngx_http_mspwh_loc_conf_t *conf = child;
 
-    ngx_http_mspwh_main_conf_t  *mmcf;
-
     if (ngx_http_mspwh_merge_status(cf, prev, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
@@ -323,18 +323,24 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_mspwh_check_location(cf, conf);
 
-    if (!conf->checked) {
-        return NGX_CONF_OK;
-    }
+    return conf->checked ? ngx_http_mspwh_check_usable(cf, conf)
+                         : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_mspwh_check_usable(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
+{
+    ngx_http_mspwh_main_conf_t  *mmcf;
 
     mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
     mmcf->counted = 1;
 
-    if (conf->enable == NGX_HTTP_MSPWH_ON && conf->secrets == NULL) {
-        return ngx_http_mspwh_no_secret(cf, conf);
+    if (mlcf->enable == NGX_HTTP_MSPWH_ON && mlcf->secrets == NULL) {
+        return ngx_http_mspwh_no_secret(cf, mlcf);
     }
 
-    return ngx_http_mspwh_check_header_name(cf, conf);
+    return ngx_http_mspwh_check_header_name(cf, mlcf);
 }
 
 

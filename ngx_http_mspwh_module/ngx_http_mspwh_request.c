@@ -32,6 +32,7 @@ static ngx_int_t ngx_http_mspwh_verify(ngx_http_request_t *r,
     ngx_http_mspwh_loc_conf_t *mlcf);
 static ngx_int_t ngx_http_mspwh_end_reading(ngx_http_mspwh_ctx_t *ctx);
 static ngx_int_t ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v);
+static ngx_uint_t ngx_http_mspwh_is_discarded(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_read_body(ngx_http_mspwh_verification_t *v);
 static ngx_int_t ngx_http_mspwh_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -187,21 +188,20 @@ ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v)
 
     r->main->preserve_body = 1;
 
-    if (r == r->main && r->request_body == NULL && !r->discard_body) {
-        return ngx_http_mspwh_read_body(v);
-    }
+    /* none at all is not the empty one of a signature */
 
-    /*
-     * The filter has not seen this body, or not under these secrets.  None at
-     * all is not the empty one of a signature.
-     */
-
-    if (r->main->reading_body || r->main->discard_body
+    if (r->main->reading_body || ngx_http_mspwh_is_discarded(r->main)
         || ngx_http_mspwh_whose_body(r) == NGX_HTTP_MSPWH_BODY_NONE)
     {
         ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_GONE);
         return NGX_OK;
     }
+
+    if (r == r->main && r->request_body == NULL) {
+        return ngx_http_mspwh_read_body(v);
+    }
+
+    /* the filter has not seen this body, or not under these secrets */
 
     if (r->request_body != NULL && r->request_body->rest > 0) {
 
@@ -212,6 +212,44 @@ ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v)
     }
 
     return ngx_http_mspwh_feed_buffered(v);
+}
+
+
+/*
+ * nginx discards a body before it answers without it.  What is left looks like
+ * an empty one: its length is 0, whatever the client said.
+ */
+
+static ngx_uint_t
+ngx_http_mspwh_is_discarded(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *length;
+
+    if (r->discard_body) {
+        return 1;
+    }
+
+#if (NGX_HTTP_V2)
+    if (r->stream != NULL && r->stream->skip_data) {
+        return 1;
+    }
+#endif
+
+    if (r->headers_in.content_length_n != 0) {
+        return 0;
+    }
+
+    /* one that somebody has asked for has a handler */
+
+    if (r->headers_in.chunked) {
+        return r->request_body != NULL
+               && r->request_body->post_handler == NULL;
+    }
+
+    length = r->headers_in.content_length;
+
+    return length != NULL
+           && ngx_atoof(length->value.data, length->value.len) != 0;
 }
 
 
@@ -344,7 +382,7 @@ ngx_http_mspwh_log_handler(ngx_http_request_t *r)
 }
 
 
-/* "return" or another module has answered for the location: an event is lost */
+/* "return" or another module has answered: an event is lost */
 
 static void
 ngx_http_mspwh_warn_unchecked(ngx_http_request_t *r,

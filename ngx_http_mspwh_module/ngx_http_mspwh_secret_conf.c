@@ -71,7 +71,8 @@ ngx_http_mspwh_warn_secret(ngx_conf_t *cf, ngx_command_t *cmd,
 
         if (*p == '$' && p + 1 < last) {
             next = p + 1;
-            variable |= (*next == '{' || *next == '_' || mspwh_is_alnum(*next));
+            variable |= (*next == '{' || *next == '_'
+                         || mspwh_is_alnum(*next));
         }
     }
 

@@ -193,7 +193,7 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 
-    /* a duplicate that monitor mode has let through is stored like any event */
+    /* monitor mode lets a duplicate through: it is stored like any event */
 
     if (ctx->request == r
         && ngx_http_mspwh_set_answer(ctx, NGX_HTTP_ACCEPTED,

@@ -33,7 +33,10 @@ CONF
 write_file('html/page.html', 'a page', 0644);
 
 sub verdict { my $r = shift; return [$r->{status}, $r->{header}{'mspwh-verdict'}] }
-sub sent { my ($path, $body, %o) = @_; return verdict(post($path, $body, 'X-Webhook-Signature' => sign(SECRET, $body), %o)) }
+sub sent {
+    my ($path, $body) = @_;
+    return verdict(post($path, $body, 'X-Webhook-Signature' => sign(SECRET, $body)));
+}
 
 my $body = event('ticket.created');
 is_deeply(sent('/', $body), [200, undef], 'of the backend: none');
