@@ -32,6 +32,7 @@ sub large {
 sub usual { return ask(map { large($_, size => 1, how => 'length') } some(5, @places)) }
 
 srand 14;
+$MspwhTest::Shutdown = 60;
 
 # --- each place, with bodies of 100 KB to 1 MB, and some larger ---------------------------
 
