@@ -158,7 +158,9 @@ ngx_http_mspwh_log_unread(ngx_http_mspwh_ctx_t *ctx,
 void
 ngx_http_mspwh_show_verdict(ngx_http_mspwh_ctx_t *ctx)
 {
-    if (ctx->shown != NULL) {
+    /* a filter that starts an answer anew makes nginx empty the list */
+
+    if (ctx->shown != NULL && !ctx->request->filter_finalize) {
         ctx->shown->hash = (ctx->answer == ctx->request->headers_out.status);
     }
 }

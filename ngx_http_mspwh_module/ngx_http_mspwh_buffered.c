@@ -77,10 +77,20 @@ ngx_http_mspwh_next_step(ngx_event_t *ev)
 static ngx_int_t
 ngx_http_mspwh_feed_step(ngx_http_mspwh_verification_t *v)
 {
-    off_t       left;
-    size_t      size;
-    ngx_int_t   rc;
-    ngx_buf_t  *b;
+    off_t                   left;
+    size_t                  size;
+    ngx_int_t               rc;
+    ngx_buf_t              *b;
+    ngx_http_mspwh_body_t   body;
+
+    /* a script can change the buffers between two steps */
+
+    ngx_http_mspwh_describe_body(v->request, &body);
+
+    if (!ngx_http_mspwh_same_body(&v->body, &body)) {
+        ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_GONE);
+        return NGX_OK;
+    }
 
     for (size = NGX_HTTP_MSPWH_STEP; v->rest && size > 0; /* void */ ) {
 

@@ -287,19 +287,36 @@ void
 ngx_http_mspwh_describe_body(ngx_http_request_t *r,
     ngx_http_mspwh_body_t *body)
 {
+    ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
     ngx_memzero(body, sizeof(ngx_http_mspwh_body_t));
 
+    if (ngx_http_mspwh_whose_body(r) != NGX_HTTP_MSPWH_BODY_OWN) {
+        r = r->main;
+    }
+
     body->request_body = r->request_body;
+
+    if (r->headers_in.content_length != NULL) {
+        body->length = r->headers_in.content_length->value.data;
+    }
 
     if (r->request_body == NULL || r->request_body->bufs == NULL) {
         return;
     }
 
     body->bufs = r->request_body->bufs;
-    body->pos = body->bufs->buf->pos;
-    body->file_pos = body->bufs->buf->file_pos;
+
+    b = body->bufs->buf;
+
+    body->tag = b->tag;
+    body->pos = b->pos;
+    body->file_pos = b->file_pos;
+
+    if (b->in_file) {
+        body->file_name = b->file->name.data;
+    }
 
     for (cl = body->bufs; cl; cl = cl->next) {
         body->size += ngx_http_mspwh_buf_size(cl->buf);
@@ -313,7 +330,10 @@ ngx_http_mspwh_same_body(ngx_http_mspwh_body_t *one,
 {
     return one->request_body == two->request_body
            && one->bufs == two->bufs
+           && one->tag == two->tag
            && one->pos == two->pos
+           && one->file_name == two->file_name
+           && one->length == two->length
            && one->file_pos == two->file_pos
            && one->size == two->size;
 }

@@ -52,12 +52,18 @@ typedef enum {
 #define NGX_HTTP_MSPWH_LET_THROUGH  ", let through (monitor)"
 
 
-/* tells a body from one that has been put in its place */
+/*
+ * Tells a body from one that a script has put in its place.  A script may do
+ * so in the same buffers and the same file, but sets the length each time.
+ */
 
 typedef struct {
     ngx_http_request_body_t        *request_body;
     ngx_chain_t                    *bufs;
+    ngx_buf_tag_t                   tag;
     u_char                         *pos;
+    u_char                         *file_name;
+    u_char                         *length;
     off_t                           file_pos;
     off_t                           size;
 } ngx_http_mspwh_body_t;
@@ -218,7 +224,8 @@ typedef enum {
 ngx_http_mspwh_body_e ngx_http_mspwh_whose_body(ngx_http_request_t *r);
 
 /*
- * Describes the body that a request has been given to read.
+ * Describes the body that goes with a request: for a subrequest without one,
+ * that of the main request.
  */
 void ngx_http_mspwh_describe_body(ngx_http_request_t *r,
     ngx_http_mspwh_body_t *body);

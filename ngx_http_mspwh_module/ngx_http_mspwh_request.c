@@ -327,7 +327,15 @@ ngx_http_mspwh_body_handler(ngx_http_request_t *r)
 
     if (v != NULL && v->state == NGX_HTTP_MSPWH_READING) {
         ngx_http_mspwh_describe_body(r, &v->body);
-        ngx_http_mspwh_decide(v);
+
+        /* a filter after this module's has changed what was seen here */
+
+        if (v->body.size != v->size) {
+            ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_GONE);
+
+        } else {
+            ngx_http_mspwh_decide(v);
+        }
     }
 
     r->write_event_handler = ngx_http_core_run_phases;

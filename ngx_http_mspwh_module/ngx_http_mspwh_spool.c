@@ -173,6 +173,7 @@ ngx_http_mspwh_keep_body_file(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                    rc;
     ngx_http_mspwh_ctx_t        *ctx;
     ngx_http_mspwh_loc_conf_t   *mlcf;
     ngx_http_mspwh_spool_job_t  *job;
@@ -211,13 +212,20 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
     job->request = r;
     job->size = ctx->verification->size;
 
-    if (ngx_http_mspwh_spool_prepare(r, ctx, &mlcf->spool->name, &job->event)
-        != NGX_OK)
-    {
+    rc = ngx_http_mspwh_spool_prepare(r, ctx, &mlcf->spool->name, &job->event);
+
+    if (rc == NGX_OK) {
+        return ngx_http_mspwh_spool_run(r, job);
+    }
+
+    if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_mspwh_spool_run(r, job);
+    job->rc = NGX_ERROR;
+
+    return ngx_http_mspwh_spool_answer(job,
+                                       ngx_http_mspwh_spool_report(r, job));
 }
 
 
@@ -232,7 +240,9 @@ ngx_http_mspwh_may_spool(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 
     v = ngx_http_mspwh_decided(ctx);
 
-    if (v == NULL || v->secret == NULL || r->request_body == NULL) {
+    if (v == NULL || v->secret == NULL || r->request_body == NULL
+        || ngx_http_mspwh_whose_body(r) == NGX_HTTP_MSPWH_BODY_NONE)
+    {
         return 0;
     }
 
@@ -384,7 +394,17 @@ ngx_http_mspwh_spool_report(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_mspwh_spool_answer(ngx_http_mspwh_spool_job_t *job, ngx_int_t rc)
 {
+    ngx_http_mspwh_ctx_t  *ctx;
+
     if (rc != NGX_OK) {
+
+        /* error_page may lead to another answer */
+
+        ctx = ngx_http_mspwh_get_ctx(job->request);
+        if (ctx != NULL) {
+            ctx->answer = 0;
+        }
+
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 

@@ -29,7 +29,7 @@ typedef struct {
     ngx_str_t           fields;
     ngx_chain_t        *bufs;
 
-    /* a file that is all of the body, and may have another name */
+    /* a file that is all of the body, and can be given another name */
     ngx_file_t         *file;
 
     /* to copy from a file by: a thread's stack is small */
@@ -52,8 +52,10 @@ char *ngx_http_mspwh_merge_spool(ngx_conf_t *cf,
 void ngx_http_mspwh_keep_body_file(ngx_http_request_t *r);
 
 /*
- * Fills in what is to be written of a verified request, with names in a
- * directory.  Returns NGX_ERROR where there is no memory.
+ * Fills in what to write of a verified request, with names in a directory.
+ * Nothing of it changes before the request's pool is destroyed.  Returns
+ * NGX_ERROR if there is no memory, or NGX_DECLINED if a system call has
+ * failed, which the event tells.
  */
 ngx_int_t ngx_http_mspwh_spool_prepare(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_str_t *directory,

@@ -3,33 +3,55 @@
 #include "ngx_http_mspwh_response.h"
 
 
-/* what of a type and an id is part of a file's name */
-#define NGX_HTTP_MSPWH_SPOOL_TYPE  64
-#define NGX_HTTP_MSPWH_SPOOL_ID    48
+#define NGX_HTTP_MSPWH_SPOOL_WEBHOOK_NAME  "default"
+
+/*
+ * The parts of a file's name are cut at these lengths: with ".headers" it has
+ * to fit into 255 bytes.
+ */
+#define NGX_HTTP_MSPWH_SPOOL_WEBHOOK  40
+#define NGX_HTTP_MSPWH_SPOOL_TYPE     64
+#define NGX_HTTP_MSPWH_SPOOL_ID       48
+
+#define NGX_HTTP_MSPWH_SPOOL_TIME     (sizeof("20261124T181819.123456Z") - 1)
 
 /* bytes of the HMAC */
-#define NGX_HTTP_MSPWH_SPOOL_MAC   8
+#define NGX_HTTP_MSPWH_SPOOL_MAC      8
 
-/* time, type, ids and HMAC, with commas */
+/* time, webhook, type, ids and HMAC, with commas */
 #define NGX_HTTP_MSPWH_SPOOL_NAME                                             \
-    (sizeof("20261124T181819.123456Z") + NGX_HTTP_MSPWH_SPOOL_TYPE + 1        \
-     + 2 * (NGX_HTTP_MSPWH_SPOOL_ID + 1) + 2 * NGX_HTTP_MSPWH_SPOOL_MAC + 1)
+    (NGX_HTTP_MSPWH_SPOOL_TIME + 1 + NGX_HTTP_MSPWH_SPOOL_WEBHOOK             \
+     + 1 + NGX_HTTP_MSPWH_SPOOL_TYPE + 2 * (1 + NGX_HTTP_MSPWH_SPOOL_ID)      \
+     + 1 + 2 * NGX_HTTP_MSPWH_SPOOL_MAC + 1)
+
+/* the longest name of a line with its marks, and a time */
+#define NGX_HTTP_MSPWH_SPOOL_FIELD                                            \
+    (sizeof("X-Mspwh-Delivery-Id: 2026-11-24T18:18:19.123Z\n"))
 
 #define NGX_HTTP_MSPWH_SPOOL_TEMP                                             \
-    (sizeof(".tmp-.-") + NGX_INT64_LEN + NGX_ATOMIC_T_LEN)
+    (sizeof(".tmp-.-") + NGX_INT64_LEN + NGX_ATOMIC_T_LEN                     \
+     + NGX_HTTP_MSPWH_SPOOL_TIME)
 
 
 static ngx_int_t ngx_http_mspwh_spool_bufs(ngx_http_request_t *r,
     ngx_http_mspwh_spool_event_t *event);
+static ngx_file_t *ngx_http_mspwh_spool_file(ngx_http_request_t *r,
+    ngx_http_mspwh_spool_event_t *event, ngx_file_t *file);
 static u_char *ngx_http_mspwh_spool_name(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx);
 static u_char *ngx_http_mspwh_spool_part(u_char *p, const char *text,
     size_t size);
 static u_char *ngx_http_mspwh_spool_path(ngx_http_request_t *r,
-    ngx_str_t *directory, const char *prefix, u_char *name,
-    const char *suffix);
+    ngx_str_t *directory, u_char *name, const char *suffix);
 static ngx_int_t ngx_http_mspwh_spool_fields(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx, ngx_str_t *fields);
+static size_t ngx_http_mspwh_spool_fields_size(ngx_http_request_t *r);
+static u_char *ngx_http_mspwh_spool_metadata(u_char *p,
+    ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx);
+static u_char *ngx_http_mspwh_spool_headers(u_char *p,
+    ngx_http_request_t *r, ngx_str_t *signature);
+static ngx_str_t ngx_http_mspwh_received_method(ngx_http_request_t *r);
+static ngx_str_t ngx_http_mspwh_received_host(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_mspwh_is_spooled_field(ngx_table_elt_t *h,
     ngx_str_t *signature);
 
@@ -43,24 +65,23 @@ ngx_int_t
 ngx_http_mspwh_spool_prepare(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_str_t *directory, ngx_http_mspwh_spool_event_t *event)
 {
-    char     temp[NGX_HTTP_MSPWH_SPOOL_TEMP];
-    u_char  *name;
+    u_char  *name, temp[NGX_HTTP_MSPWH_SPOOL_TEMP];
 
     name = ngx_http_mspwh_spool_name(r, ctx);
     if (name == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_sprintf((u_char *) temp, ".tmp-%P.%uA-%Z", ngx_pid,
-                ++ngx_http_mspwh_spool_count);
+    /* the time keeps what a worker of the same id has left out of the way */
+
+    ngx_sprintf(temp, ".tmp-%P.%uA-%*s%Z", ngx_pid,
+                ++ngx_http_mspwh_spool_count, NGX_HTTP_MSPWH_SPOOL_TIME, name);
 
     event->directory = directory->data;
-    event->body = ngx_http_mspwh_spool_path(r, directory, "", name, ".body");
-    event->headers = ngx_http_mspwh_spool_path(r, directory, "", name,
-                                               ".headers");
-    event->temp_body = ngx_http_mspwh_spool_path(r, directory, temp, name,
-                                                 ".body");
-    event->temp_headers = ngx_http_mspwh_spool_path(r, directory, temp, name,
+    event->body = ngx_http_mspwh_spool_path(r, directory, name, ".body");
+    event->headers = ngx_http_mspwh_spool_path(r, directory, name, ".headers");
+    event->temp_body = ngx_http_mspwh_spool_path(r, directory, temp, ".body");
+    event->temp_headers = ngx_http_mspwh_spool_path(r, directory, temp,
                                                     ".headers");
 
     if (event->body == NULL || event->headers == NULL
@@ -74,40 +95,109 @@ ngx_http_mspwh_spool_prepare(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
 }
 
 
+/*
+ * The event has a list and a file of its own: if the main request does not
+ * wait for the spool, as with "mirror", nginx closes its file once the
+ * upstream has answered.
+ */
+
 static ngx_int_t
 ngx_http_mspwh_spool_bufs(ngx_http_request_t *r,
     ngx_http_mspwh_spool_event_t *event)
 {
     ngx_buf_t    *b;
-    ngx_chain_t  *cl;
+    ngx_file_t   *source, *copy;
+    ngx_chain_t  *cl, **last;
 
-    event->bufs = r->request_body->bufs;
+    source = NULL;
+    copy = NULL;
+    last = &event->bufs;
 
-    for (cl = event->bufs; cl; cl = cl->next) {
-        b = cl->buf;
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        b = ngx_palloc(r->pool, sizeof(ngx_buf_t));
+        *last = ngx_alloc_chain_link(r->pool);
 
-        if (!b->in_file) {
-            continue;
+        if (b == NULL || *last == NULL) {
+            *last = NULL;
+            return NGX_ERROR;
         }
 
-        if (event->buffer == NULL) {
-            event->buffer = ngx_palloc(r->pool, NGX_HTTP_MSPWH_SPOOL_BUFFER);
-            if (event->buffer == NULL) {
-                return NGX_ERROR;
+        *b = *cl->buf;
+
+        if (b->in_file) {
+            if (b->file != source) {
+                source = b->file;
+                copy = ngx_http_mspwh_spool_file(r, event, source);
             }
+
+            if (copy == NULL) {
+                *last = NULL;
+                return event->call ? NGX_DECLINED : NGX_ERROR;
+            }
+
+            b->file = copy;
         }
 
-        /* what "client_body_in_file_only" keeps others may change */
+        (*last)->buf = b;
+        last = &(*last)->next;
+    }
 
-        if (cl == event->bufs && cl->next == NULL && b->file_pos == 0
-            && !r->request_body_in_file_only
-            && !r->request_body_file_group_access)
-        {
-            event->file = b->file;
-        }
+    *last = NULL;
+
+    b = event->bufs ? event->bufs->buf : NULL;
+
+    /* others may change the files that "client_body_in_file_only" keeps */
+
+    if (b && b->in_file && b->file_pos == 0 && event->bufs->next == NULL
+        && !r->main->request_body_in_file_only
+        && !r->main->request_body_file_group_access)
+    {
+        event->file = b->file;
     }
 
     return NGX_OK;
+}
+
+
+/* the same file under another descriptor, which lives as long as the pool */
+
+static ngx_file_t *
+ngx_http_mspwh_spool_file(ngx_http_request_t *r,
+    ngx_http_mspwh_spool_event_t *event, ngx_file_t *file)
+{
+    ngx_file_t               *copy;
+    ngx_pool_cleanup_t       *cln;
+    ngx_pool_cleanup_file_t  *clnf;
+
+    copy = ngx_pcalloc(r->pool, sizeof(ngx_file_t));
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_pool_cleanup_file_t));
+
+    if (event->buffer == NULL) {
+        event->buffer = ngx_palloc(r->pool, NGX_HTTP_MSPWH_SPOOL_BUFFER);
+    }
+
+    if (copy == NULL || cln == NULL || event->buffer == NULL) {
+        return NULL;
+    }
+
+    copy->name = file->name;
+    copy->fd = dup(file->fd);
+
+    if (copy->fd == NGX_INVALID_FILE) {
+        event->err = ngx_errno;
+        event->call = "dup()";
+        event->path = file->name.data;
+        return NULL;
+    }
+
+    clnf = cln->data;
+    clnf->fd = copy->fd;
+    clnf->name = file->name.data;
+    clnf->log = r->pool->log;
+
+    cln->handler = ngx_pool_cleanup_file;
+
+    return copy;
 }
 
 
@@ -134,6 +224,8 @@ ngx_http_mspwh_spool_name(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 
     event = ngx_http_mspwh_event(ctx);
 
+    p = ngx_http_mspwh_spool_part(p, NGX_HTTP_MSPWH_SPOOL_WEBHOOK_NAME,
+                                  NGX_HTTP_MSPWH_SPOOL_WEBHOOK);
     p = ngx_http_mspwh_spool_part(p, event ? event->type : "malformed",
                                   NGX_HTTP_MSPWH_SPOOL_TYPE);
     p = ngx_http_mspwh_spool_part(p, event ? event->entity_id : "",
@@ -170,68 +262,171 @@ ngx_http_mspwh_spool_part(u_char *p, const char *text, size_t size)
 
 static u_char *
 ngx_http_mspwh_spool_path(ngx_http_request_t *r, ngx_str_t *directory,
-    const char *prefix, u_char *name, const char *suffix)
+    u_char *name, const char *suffix)
 {
     size_t   len;
     u_char  *path;
 
-    len = directory->len + 1 + ngx_strlen(prefix) + ngx_strlen(name)
-          + ngx_strlen(suffix) + 1;
+    len = directory->len + 1 + ngx_strlen(name) + ngx_strlen(suffix) + 1;
 
     path = ngx_pnalloc(r->pool, len);
     if (path == NULL) {
         return NULL;
     }
 
-    ngx_sprintf(path, "%V/%s%s%s%Z", directory, prefix, name, suffix);
+    ngx_sprintf(path, "%V/%s%s%Z", directory, name, suffix);
 
     return path;
 }
 
 
-/* what it takes to send the event again */
+/*
+ * What it takes to send the event again, in the form that "curl -H @FILE"
+ * reads: "Name: value", "Name;" for an empty value, and "Name:" for a header
+ * that curl would add.  What is known of the event comes first: a header of
+ * the same name cannot take its place.
+ */
 
 static ngx_int_t
 ngx_http_mspwh_spool_fields(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     ngx_str_t *fields)
 {
-    u_char           *p;
-    size_t            len;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    u_char  *p;
 
-    len = 0;
+    r = r->main;
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            len += h[i].key.len + sizeof(": \n") - 1 + h[i].value.len;
-        }
-    }
-
-    p = ngx_pnalloc(r->pool, len);
+    p = ngx_pnalloc(r->pool, ngx_http_mspwh_spool_fields_size(r));
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     fields->data = p;
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (ngx_http_mspwh_is_spooled_field(&h[i],
-                                            &ctx->verification->header)) {
-                p = ngx_sprintf(p, "%V: %V\n", &h[i].key, &h[i].value);
-            }
-        }
-    }
+    p = ngx_http_mspwh_spool_metadata(p, r, ctx);
+    p = ngx_http_mspwh_spool_headers(p, r, &ctx->verification->header);
 
     fields->len = p - fields->data;
 
     return NGX_OK;
+}
+
+
+static size_t
+ngx_http_mspwh_spool_fields_size(ngx_http_request_t *r)
+{
+    size_t            size;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    /* five of what is known, a host and that there is no type */
+
+    size = 7 * NGX_HTTP_MSPWH_SPOOL_FIELD + r->request_line.len
+           + r->unparsed_uri.len + sizeof(NGX_HTTP_MSPWH_SPOOL_WEBHOOK_NAME)
+           + 2 * MSPWH_DIGEST_LENGTH + r->headers_in.server.len;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            size += h[i].key.len + sizeof(": \n") - 1 + h[i].value.len;
+        }
+    }
+
+    return size;
+}
+
+
+static u_char *
+ngx_http_mspwh_spool_metadata(u_char *p, ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx)
+{
+    ngx_tm_t   tm;
+    ngx_str_t  method, host;
+
+    method = ngx_http_mspwh_received_method(r);
+    host = ngx_http_mspwh_received_host(r);
+
+    ngx_gmtime(r->start_sec, &tm);
+
+    p = ngx_sprintf(p, "X-Mspwh-Method: %V\n" "X-Mspwh-Uri: %V\n",
+                    &method, &r->unparsed_uri);
+    p = ngx_sprintf(p, "X-Mspwh-Received: "
+                    "%4d-%02d-%02dT%02d:%02d:%02d.%03MZ\n",
+                    tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                    tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
+                    r->start_msec);
+    p = ngx_sprintf(p, "X-Mspwh-Webhook: %s\n" "X-Mspwh-Delivery-Id: ",
+                    NGX_HTTP_MSPWH_SPOOL_WEBHOOK_NAME);
+    p = ngx_hex_dump(p, ctx->verification->digest, MSPWH_DIGEST_LENGTH);
+    *p++ = '\n';
+
+    return host.len ? ngx_sprintf(p, "Host: %V\n", &host) : p;
+}
+
+
+static u_char *
+ngx_http_mspwh_spool_headers(u_char *p, ngx_http_request_t *r,
+    ngx_str_t *signature)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    if (r->headers_in.content_type == NULL) {
+        p = ngx_cpymem(p, "Content-Type:\n", sizeof("Content-Type:\n") - 1);
+    }
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_mspwh_is_spooled_field(&h[i], signature)) {
+                p = ngx_sprintf(p, h[i].value.len ? "%V: %V\n" : "%V;%V\n",
+                                &h[i].key, &h[i].value);
+            }
+        }
+    }
+
+    return p;
+}
+
+
+/* an internal redirect makes a GET of it */
+
+static ngx_str_t
+ngx_http_mspwh_received_method(ngx_http_request_t *r)
+{
+    u_char     *end;
+    ngx_str_t   method;
+
+    method = r->request_line;
+
+    end = ngx_strlchr(method.data, method.data + method.len, ' ');
+
+    if (end != NULL) {
+        method.len = end - method.data;
+    }
+
+    return method;
+}
+
+
+/*
+ * The host of an absolute URI, of HTTP/1 only, comes before the header.  With
+ * HTTP/3 there may be no such header.
+ */
+
+static ngx_str_t
+ngx_http_mspwh_received_host(ngx_http_request_t *r)
+{
+    if (r->headers_in.host == NULL
+        || (r->host_start != NULL && r->http_version < NGX_HTTP_VERSION_20))
+    {
+        return r->headers_in.server;
+    }
+
+    return r->headers_in.host->value;
 }
 
 

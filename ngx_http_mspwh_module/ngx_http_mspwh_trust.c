@@ -55,14 +55,7 @@ ngx_http_mspwh_find_verification(ngx_http_request_t *r,
         return NULL;
     }
 
-    /* a subrequest without a body goes with that of the main request */
-
-    if (ngx_http_mspwh_whose_body(r) == NGX_HTTP_MSPWH_BODY_OWN) {
-        ngx_http_mspwh_describe_body(r, &body);
-
-    } else {
-        ngx_http_mspwh_describe_body(r->main, &body);
-    }
+    ngx_http_mspwh_describe_body(r, &body);
 
     for (v = store->verifications; v; v = v->next) {
         if (ngx_http_mspwh_is_final(r, v)

@@ -170,7 +170,19 @@ ngx_http_mspwh_warn_source(ngx_conf_t *cf, ngx_http_mspwh_source_t *source)
 static void
 ngx_http_mspwh_warn_spool(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
 {
-    ngx_http_mspwh_source_t  *source;
+    ngx_http_mspwh_source_t    *source;
+    ngx_http_mspwh_loc_conf_t  *level;
+
+    for (level = mlcf; level->parent; level = level->parent) { /* void */ }
+
+    if (!level->checked_below) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"mspwh_spool\" is used, but \"mspwh\" is neither "
+                      "\"on\" nor \"monitor\" anywhere: nothing is verified, "
+                      "and every request is refused in %s:%ui",
+                      mlcf->spool->conf_file, mlcf->spool->line);
+        return;
+    }
 
     source = mlcf->source;
 

@@ -23,7 +23,7 @@ my %cannot = map { $_ => 1 } qw(
     bcmp free gettimeofday memchr memcmp memcpy memset strcasecmp strchr strcmp strlen strncmp strrchr strspn
     unlink
     __errno_location __stack_chk_fail __cxa_finalize
-    ngx_atofp ngx_conf_log_error ngx_cpystrn ngx_gmtime ngx_hex_dump ngx_http_core_run_phases
+    ngx_atofp ngx_atoof ngx_conf_log_error ngx_cpystrn ngx_gmtime ngx_hex_dump ngx_http_core_run_phases
     ngx_http_finalize_request ngx_http_run_posted_requests ngx_http_script_variables_count ngx_log_error_core
     ngx_parse_size ngx_parse_time ngx_rbtree_delete ngx_rbtree_insert ngx_shmtx_lock ngx_shmtx_unlock
     ngx_slprintf ngx_sprintf ngx_strncasecmp ngx_vslprintf

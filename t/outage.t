@@ -52,7 +52,8 @@ is(scalar events(), 1, '... where it is');
 start_recorder(200, 0.002);
 is(deliver('/webhook', $body)->{status}, 200, 'the trap: the outer server answers its repeat with 200');
 is(recorded()->{trap}, undef, '... though no backend has had it');
-is((run($redeliver, '--quiet', $spool, $inside))[0], 0, 'redelivery to the inner server is no repeat');
+is((run($redeliver, '--quiet', '--now', $spool, $inside))[0], 0,
+    'redelivery to the inner server is no repeat');
 is(recorded()->{trap}, 1, '... and reaches the backend');
 is(scalar events(), 0, '... nothing is left');
 

@@ -78,7 +78,9 @@ sub deliver {
 }
 
 sub spooled { return scalar(my @f = glob "$spool/*.headers") }
-sub redeliver { return (run($tool, '--quiet', $spool, 'http://127.0.0.1:' . port('8090') . '/webhook'))[0] }
+sub redeliver {
+    return (run($tool, '--quiet', '--now', $spool, 'http://127.0.0.1:' . port('8090') . '/webhook'))[0];
+}
 
 my $conf = ready(http_part(recipe('docs/scaling.md', 'Into a queue')));
 my $was = MspwhDocs::backend('127.0.0.1:8085');

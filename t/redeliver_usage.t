@@ -16,8 +16,8 @@ my $tool = "$repo/bin/$us";
     my $url = url('/webhook');
     my ($rc, $text) = run($tool, '--help');
     is($rc, 0, '--help');
-    like($text, qr/--\Q$_\E\b/, "... has --$_")
-        for qw(loop jobs timeout retry-first retry-max quiet status dry-run requeue help version);
+    like($text, qr/--\Q$_\E\b/, "... has --$_") for qw(loop jobs no-order now timeout retry-first retry-max
+        client-errors max-age quiet status json dry-run requeue discard help version);
     is_deeply([run($tool, '--version')], [0, "$us " . slurp("$repo/VERSION")], '--version');
     my @misused = (
         [[], 'no directory'], [[$dir], 'no URL'], [[$dir, $url, 'x'], 'one argument too many: "x"'],
@@ -26,7 +26,13 @@ my $tool = "$repo/bin/$us";
         [["$dir/none", $url], 'No such file'], [[$tool, $url], 'is not a directory'],
         [['--jobs=0', $dir, $url], 'from 1 to 64'], [['--jobs', '65', $dir, $url], 'from 1 to 64'],
         [['--loop=0', $dir, $url], 'number of seconds'], [['--timeout=x', $dir, $url], 'number of seconds'],
-        [['--status', '--requeue', $dir], 'exclude each'],
+        [['--status', '--requeue', $dir], 'exclude each'], [['--discard', '--requeue', $dir], 'exclude each'],
+        [['--client-errors=0', $dir, $url], 'from 1 to 999999'], [['--max-age=7', $dir, $url], 'such as 7d'],
+        [['--max-age=0d', $dir, $url], 'such as 7d'], [['--json', $dir, $url], 'for --status only'],
+        [['--discard', $dir], 'no NAME'], [['--discard', $dir, 'x'], 'not the name of an event'],
+        [['--requeue', $dir, 'a,b,c,d,e,f', '../x'], 'not the name of an event'],
+        [[$dir, 'http://user:word@127.0.0.1/'], 'that can be used'], [[$dir, 'http://'], 'that can be used'],
+        [[$dir, 'http://127.0.0.1:x/'], 'that can be used'],
         [['--retry-first=9', '--retry-max=8', $dir, $url], 'less than'],
     );
     push @misused, [[$dir, 'https://[::1]/'], 'needs the Perl module'] if !eval { require IO::Socket::SSL };
@@ -44,6 +50,33 @@ SKIP: {
         sort glob "$repo/systemd/*";
     is_deeply([run('/usr/bin/systemd-analyze', 'verify', '--man=no', @units)], [0, ''],
         'systemd takes the units');
+}
+
+# The service can work on a spool wherever nginx may have one.
+{
+    my $service = slurp("$repo/systemd/mspwh-redeliver.service");
+    unlike($service, qr/^(?:$_)=/m, "$_ hides no spool") for qw(ProtectSystem ProtectHome PrivateTmp
+        ReadOnlyPaths InaccessiblePaths RootDirectory RootImage TemporaryFileSystem);
+    like($service, qr/^User=(?!root)\w/m, '... it runs as an ordinary user');
+    like($service, qr/^CapabilityBoundingSet=$/m, '... with no capabilities');
+    like($service, qr/^NoNewPrivileges=yes$/m, '... and cannot get any');
+}
+
+# What is installed finds its library, and nothing of it is left when it is removed.
+{
+    my $to = dir() . '/installed';
+    my @install = ('sh', "$repo/tools/install-tools");
+    is((run(@install, '', $to, "$to/units"))[0], 0, 'the tools are installed');
+    my $version = slurp("$repo/VERSION");
+    is_deeply([run("$to/bin/$us", '--version')], [0, "$us $version"], '... with their version');
+    is_deeply([run("$to/bin/$us", '--status', dir())], [0, <<'TEXT'], '... and find the library');
+waiting: 0 events, 0 bytes
+quarantined: 0 events, 0 bytes
+unfinished or left-over files: 0
+TEXT
+    like(slurp("$to/units/$us.service"), qr{^ExecStart=\Q$to\E/bin/$us }m, '... the service starts them');
+    is((run(@install, '--remove', '', $to, "$to/units"))[0], 0, '... and removed');
+    is((run('find', $to, '!', '-type', 'd'))[1], '', '... all of them');
 }
 
 done_testing();

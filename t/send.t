@@ -138,10 +138,15 @@ got();
 
 my @answers = (
     # path, options, exit status, answer, hint
-    ['/', ['--forge'], 1, 401, '401 is right: the event was forged', []],
-    ['/', ['--unsigned'], 1, 401, '401 is right: the event was unsigned', []],
-    ['/off', ['--forge'], 0, 200, 'forged and has been accepted', ['POST']],
-    ['/off', ['--unsigned'], 0, 200, 'unsigned and has been accepted', ['POST']],
+    ['/', ['--forge'], 0, 401, '401 is right: the event was forged', []],
+    ['/', ['--unsigned'], 0, 401, '401 is right: the event was unsigned', []],
+    ['/off', ['--forge'], 1, 200, 'forged and has been accepted', ['POST']],
+    ['/off', ['--unsigned'], 1, 200, 'unsigned and has been accepted', ['POST']],
+    ['/off', ['--unsigned', '--expect', '200'], 0, 200, '200 is right: the event was unsigned', ['POST']],
+    ['/', ['--forge', '--expect=403'], 1, 401, '401: not verified', []],
+    ['/status/503', ['--secret-file', $secret, '--expect', 503], 0, 503, '503 is right', ['POST']],
+    ['/status/503', ['--secret-file', $secret, '--expect', 502], 1, 503, 'not ready', ['POST']],
+    ['/', ['--secret-file', $secret, '--expect', 401], 1, 200, '401 was expected', ['POST']],
     ['/other', ['--secret-file', $secret], 1, 401, 'mspwh_signature_header', []],
     ['/other', ['--secret-file', $secret, '--header', 'X-Other'], 0, 200, undef, ['POST']],
     ['/small', ['--secret-file', $secret], 1, 413, 'client_max_body_size', []],
@@ -184,9 +189,30 @@ is($text =~ s/^ticket\.created, \d+ bytes: 200 in .*\n//gmr, "sent 3 times, 3 an
     '... one line for each with --quiet');
 my @three = got();
 is(join(' ', map { $_->{sha256} } @three), join(' ', ($three[0]{sha256}) x 3), '... three times the same');
-($rc, $text) = sender('--forge', '--repeat', 2, url(), '--event', 'ticket.created');
+($rc, $text) = sender('--forge', '--repeat', 2, url('/off'), '--event', 'ticket.created');
 is($rc, 1, '--repeat with failures: exit status 1');
 is(scalar(() = $text =~ /^mspwh-send:/mg), 1, '... and one hint');
+like($text, qr/^sent 2 times, 0 answered 401$/m, '... and how many were answered as they should');
+got();
+
+# --- what would change what is sent, or where to
+
+{
+    my $proxy = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 8) or die "no port: $!";
+    my $address = 'http://127.0.0.1:' . $proxy->sockport;
+    local @ENV{qw(http_proxy HTTP_PROXY all_proxy CURL_HOME)} = ($address, $address, $address, dir());
+    for my $host ('127.0.0.1', 'localhost') {
+        is((with(url() =~ s/127\.0\.0\.1/$host/r, $body))[0], 0, "a proxy is not used for $host");
+    }
+    write_file('.curlrc', "proxy = $address\nuser-agent = strange\nrequest = PUT\n");
+    delete @ENV{qw(http_proxy HTTP_PROXY all_proxy)};
+    is((with(url(), $body))[0], 0, 'a configuration file of curl');
+    is_deeply([map { $_->{method} } got()], [('POST') x 3], '... is not read');
+    ok(!IO::Select->new($proxy)->can_read(0), '... and nothing comes to the proxy');
+    my ($rc, $text) = with('--quiet', url('/a{x,y}b[1-2]'), $body);
+    is_deeply([$rc, [map { $_->{uri} } got()]], [0, ['/a{x,y}b[1-2]']], 'braces and brackets are sent')
+        or diag $text;
+}
 
 # --- usage
 
@@ -197,6 +223,8 @@ my @misused = (
     [['--event'], 'needs a value'], [['--event=', url()], 'needs a value'],
     [['--event', 'ticket', url()], 'no sample'], [['--event', 'ticket.', url()], 'no sample'],
     [['--repeat', 0, url(), $body], '--repeat'], [['--repeat', '2x', url(), $body], '--repeat'],
+    [['--expect', '2xx', url(), $body], '--expect'], [['--expect=', url(), $body], 'needs a value'],
+   
     [['--header', 'X: y', url(), $body], '--header'], [['--ticket', '1"', url(), $body], 'id'],
     [['--forge', '--unsigned', url(), $body], 'exclude'],
     [[url(), dir() . '/none'], 'no file'], [[url(), dir()], 'no file'],

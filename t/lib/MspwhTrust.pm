@@ -357,9 +357,8 @@ sub answer_cell {
 
 # A few at once, which the backend of a slow machine can answer in time.
 sub ask {
-    my @cells = @_;
-    for (my $at = 0; $at < @cells; $at += 10) {
-        my @few = grep { defined } @cells[$at .. $at + 9];
+    my @cells = my @left = @_;
+    while (my @few = splice @left, 0, 10) {
         send_cell($_) for @few;
         answer_cell($_) for @few;
     }

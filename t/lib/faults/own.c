@@ -106,6 +106,7 @@ faults_openssl(void)
     FAULTS_FOUR(ssize_t, pread, int, void *, size_t, off_t, -1)               \
     FAULTS_FOUR(ssize_t, pread64, int, void *, size_t, int64_t, -1)           \
     FAULTS_THREE(ssize_t, write, int, void *, size_t, -1)                     \
+    FAULTS_ONE(int, dup, int, -1)                                             \
     FAULTS_ONE(int, fsync, int, -1)                                           \
     FAULTS_ONE(int, close, int, (real_close(a), errno = faults->err, -1))     \
     FAULTS_TWO(int, link, void *, void *, -1)                                 \

@@ -1,0 +1,160 @@
+package MspwhSpool;
+
+# Spools with events in them, as mspwh_spool writes them, and bin/mspwh-redeliver to deliver these.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Digest::SHA qw(hmac_sha256_hex);
+use Exporter qw(import);
+use Fcntl qw(:flock);
+use File::Basename qw(dirname);
+use POSIX qw(WNOHANG _exit);
+use Time::HiRes qw(sleep time);
+use MspwhTest;
+
+our @EXPORT = qw(
+    event spool simple_event new_spool files both names state_of age redeliver redeliver_later
+    begin_process end_process within workers_of unlocked seen said
+);
+
+# Seconds after which a process of begin_process() is ended.
+our $Limit = 60;
+
+our $Tool = abs_path(dirname(__FILE__) . '/../..') . '/bin/mspwh-redeliver';
+
+my $said = '';
+my @children;
+
+# All that was printed.
+sub said { $said }
+
+sub event {
+    my ($type, $id, %o) = @_;
+    my ($ticket, $more) = ($o{ticket} // 48213, $o{more} // 'x');
+    return qq({"eventType":"$type","entityId":$id,"TicketId":$ticket,"Description":"$more"});
+}
+
+# The events are an hour old, a second apart.
+my $began = time - 3600;
+my $clock = 0;
+
+sub time_of {
+    my $time = shift;
+    return POSIX::strftime('%Y%m%dT%H%M%S', gmtime int $time) . sprintf '.%06dZ', 1e6 * ($time - int $time);
+}
+
+# Writes an event as nginx does; o: at (seconds of its time), time, webhook, ticket, secret, header (of the
+# signature), type (undef: none), host, uri, method, headers (instead of all but the signature).
+sub spool {
+    my ($dir, $type, $id, $body, %o) = @_;
+    my $secret = $o{secret} // SECRET;
+    my $time = $o{time} // time_of(int($began) + ($o{at} // $clock++));
+    my $name = join ',', $time, $o{webhook} // 'default', $type, $id, $o{ticket} // 48213,
+        substr hmac_sha256_hex($body, $secret), 0, 16;
+    my $content_type = exists $o{type} ? $o{type} : 'application/json';
+    my $headers = $o{headers} // join '', map { "$_\n" } 'X-Mspwh-Method: ' . ($o{method} // 'POST'),
+        'X-Mspwh-Uri: ' . ($o{uri} // '/webhook'), 'X-Mspwh-Received: 2026-11-24T18:18:19.123Z',
+        'X-Mspwh-Webhook: ' . ($o{webhook} // 'default'),
+        'X-Mspwh-Delivery-Id: ' . hmac_sha256_hex($body, $secret), 'Host: ' . ($o{host} // 'localhost'),
+        !defined $content_type ? 'Content-Type:' : $content_type eq '' ? 'Content-Type;'
+            : "Content-Type: $content_type";
+    write_file("$dir/$name.body", $body);
+    write_file("$dir/$name.headers",
+        $headers . ($o{header} // 'X-Webhook-Signature') . ': ' . sign($secret, $body) . "\n");
+    return $name;
+}
+
+sub simple_event {
+    my ($dir, $type, $id, %o) = @_;
+    return spool($dir, $type, $id, event($type, $id, %o), %o);
+}
+
+my $dirs = 0;
+sub new_spool { my $dir = dir() . '/spool' . ++$dirs; mkdir $dir, 0700 or die "$dir: $!"; return $dir }
+
+# Those of events, their state included, and what else should not be there.
+sub files {
+    my $dir = shift;
+    opendir my $d, $dir or return;
+    return grep { !/^(?:\.\.?|\.lock|quarantine|status\.json)$/ } sort readdir $d;
+}
+sub both { return map { ("$_.body", "$_.headers") } @_ }
+
+# The events, oldest first.
+sub names { return map { /^([^.].*)\.headers$/ ? $1 : () } files(@_) }
+
+sub state_of {
+    my ($dir, $name) = @_;
+    return { map { /^([a-z-]+): (.*)$/ ? ($1, $2) : () } split /\n/, slurp("$dir/$name.state") };
+}
+
+# Gives what happens a while ago: the next attempt of each event is due.
+sub age { unlink glob "$_[0]/*.state" }
+
+# Exit status and output.
+sub redeliver {
+    my @result = run($Tool, @_);
+    $said .= $result[1];
+    return @result;
+}
+
+# The time of a file's last change of status cannot be set, but the clock can.
+sub redeliver_later {
+    my ($seconds, @args) = @_;
+    write_file('Later.pm', <<'PERL') if !-e dir() . '/Later.pm';
+package Later;
+use Time::HiRes ();
+no warnings 'redefine';
+my $now = \&Time::HiRes::time;
+*Time::HiRes::time = sub () { $now->() + $ENV{LATER} };
+1;
+PERL
+    local @ENV{qw(PERL5OPT LATER)} = ("-I${\dir()} -MLater", $seconds);
+    return redeliver(@args);
+}
+
+sub begin_process {
+    my @args = @_;
+    my $out = dir() . '/out' . @children;
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        open STDOUT, '>', $out;
+        open STDERR, '>&', \*STDOUT;
+        alarm $Limit;
+        exec $Tool, @args or _exit(127);
+    }
+    push @children, $pid;
+    return { pid => $pid, out => $out };
+}
+
+sub within {
+    my ($seconds, $done) = @_;
+    my ($until, $result) = time + $seconds;
+    sleep 0.02 while !($result = $done->()) and time < $until;
+    return $result;
+}
+
+# Exit status, or undef if it does not end in time.
+sub end_process {
+    my ($process, $signal) = @_;
+    kill $signal => $process->{pid} if $signal;
+    within(10, sub { waitpid($process->{pid}, WNOHANG) == $process->{pid} }) or return;
+    my $status = $?;
+    $said .= slurp($process->{out});
+    return $status >> 8 || $status;
+}
+
+# The first child writes status.json.
+sub workers_of {
+    my (undef, @workers) = split ' ', slurp("/proc/$_[0]{pid}/task/$_[0]{pid}/children");
+    return @workers;
+}
+sub unlocked { open my $fh, '<', "$_[0]/.lock" or return 1; return flock $fh, LOCK_EX | LOCK_NB }
+sub seen { my @r = records(); clear_records(); return @r }
+
+my $owner = $$;
+END { kill KILL => @children if @children and $$ == $owner }
+
+1;

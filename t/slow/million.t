@@ -1,0 +1,80 @@
+# bin/mspwh-redeliver with a spool of 1,000,000 events: it begins to send within 10 seconds, in less than
+# 500 MB, and counts them for status.json meanwhile. MSPWH_EVENTS=100000 is for less.
+
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use JSON::PP;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use MspwhSpool;
+use MspwhTest;
+
+my $events = $ENV{MSPWH_EVENTS} || 1_000_000;
+my $dir = new_spool();
+
+start_http(<<'CONF');
+log_format moment '$msec';
+server {
+    listen 127.0.0.1:%%PORT%%;
+    access_log %%DIR%%/moments.log moment;
+    mspwh on;
+    mspwh_secret '%%SECRET%%';
+    keepalive_requests 1000000;
+    location / { proxy_pass http://127.0.0.1:%%PORT_backend%%; }
+}
+server { listen 127.0.0.1:%%PORT_backend%%; access_log off; location / { return 200; } }
+CONF
+
+# One body and one signature do for all: it is the names that differ.
+my $name = simple_event($dir, 'ticket.created', 1);
+my ($body, $headers) = map { "$dir/$name.$_" } 'body', 'headers';
+my $began = time - 3600;
+for my $n (1 .. $events) {
+    if ($n % 10_000 == 1) {
+        # as many names as a file can have are fewer
+        for ([\$body, 'body'], [\$headers, 'headers']) {
+            my ($from, $part) = @$_;
+            my $to = dir() . "/copy$n.$part";
+            write_file($to, slurp($$from));
+            $$from = $to;
+        }
+    }
+    my $ticket = $n % 50_000;
+    my $time = MspwhSpool::time_of($began + $n / 1000);
+    my $file = "$dir/" . join ',', $time, 'default', 'ticket.created', $n, $ticket, sprintf '%016x', $n;
+    link $body, "$file.body" or die "$file: $!";
+    link $headers, "$file.headers" or die "$file: $!";
+}
+unlink map { "$dir/$name.$_" } 'body', 'headers';
+
+sub memory_of { return slurp("/proc/$_[0]/status") =~ /^VmHWM:\s*(\d+) kB/m ? $1 / 1000 : 0 }
+
+my @ways = (['one job', '--jobs=1'], ['eight jobs', '--jobs=8']);
+for (@ways) {
+    my ($what, @options) = @$_;
+    truncate dir() . '/moments.log', 0;
+    my $start = time;
+    my $process = begin_process('--quiet', @options, $dir, 'http://127.0.0.1:' . port());
+    ok(within(60, sub { -s dir() . '/moments.log' }), "$what: events are sent");
+    my ($first) = slurp(dir() . '/moments.log') =~ /^(\S+)/;
+    cmp_ok($first - $start, '<', 10, sprintf '... from %.1f s on', $first - $start);
+    sleep 20;
+    my @sent = split /\n/, slurp(dir() . '/moments.log');
+    note sprintf '%d events, %.0f/s', scalar @sent, @sent / ($sent[-1] - $sent[0]);
+    cmp_ok(scalar @sent, '>', 1000, '... and more');
+    my @memory = map { memory_of($_) } $process->{pid}, split ' ',
+        slurp("/proc/$process->{pid}/task/$process->{pid}/children");
+    my $all = 0;
+    $all += $_ for @memory;
+    cmp_ok($all, '<', 500, sprintf '... in %.0f MB, of which the parent has %.0f', $all, $memory[0]);
+    my $status = within(60, sub { eval { decode_json(slurp("$dir/status.json")) } });
+    cmp_ok($status->{waiting} // 0, '>', $events / 2, '... status.json tells of them meanwhile');
+    kill TERM => $process->{pid};
+    ok(within(120, sub { waitpid($process->{pid}, POSIX::WNOHANG()) == $process->{pid} }), '... and it ends');
+    unlink "$dir/status.json";
+}
+
+ok(stop(), 'nginx stops in time');
+
+done_testing();
