@@ -22,7 +22,7 @@ use constant {
 our @EXPORT_OK = qw(
     DATA HEADERS PRIORITY RST_STREAM SETTINGS PUSH_PROMISE PING GOAWAY WINDOW_UPDATE CONTINUATION
     END_STREAM ACK END_HEADERS PADDED INITIAL_WINDOW_SIZE
-    frame fields h2_connection h2_send h2_read h2_post h2_wait window_update
+    frame fields h2_connection h2_send h2_read h2_post h2_upload h2_wait window_update
 );
 our %EXPORT_TAGS = (all => \@EXPORT_OK);
 
@@ -88,6 +88,47 @@ sub h2_post {
         $frames .= frame(DATA, $n == $#pieces && !$o{open} ? END_STREAM : 0, $stream, $pieces[$n]);
     }
     return ($stream, $frames);
+}
+
+# Sends a POST on a stream of its own, no faster than the windows allow, and returns the status of the answer:
+# 0 if the stream or the connection is closed without one.
+sub h2_upload {
+    my ($c, %o) = @_;
+    my $stream = $c->{stream};
+    $c->{stream} += 2;
+    my ($body, $at, $status, $until) = ($o{body} // '', 0, 0, time + TIMEOUT);
+    my %window = (0 => 65535, $stream => 65535);
+    h2_send($c, frame(HEADERS, END_HEADERS | (length $body ? 0 : END_STREAM), $stream,
+        fields(':method', 'POST', ':scheme', 'http', ':path', $o{path}, ':authority', 'localhost',
+            @{ $o{headers} // [] })));
+    while (1) {
+        while ($at < length $body) {
+            my ($n) = sort { $a <=> $b } 16384, length($body) - $at, @window{0, $stream};
+            last if $n <= 0;
+            my $last = $at + $n == length $body;
+            h2_send($c, frame(DATA, $last ? END_STREAM : 0, $stream, substr $body, $at, $n))
+                or return $status;
+            $_ -= $n for @window{0, $stream};
+            $at += $n;
+            $until = time + TIMEOUT;
+        }
+        my ($type, $flags, $of, $payload) = h2_read($c, $until - time) or return $status;
+        if ($type == WINDOW_UPDATE) {
+            $window{$of} += unpack 'N', $payload;
+        }
+        elsif ($type == SETTINGS and !($flags & ACK)) {
+            my %settings = unpack '(nN)*', $payload;
+            $window{$stream} += $settings{ +INITIAL_WINDOW_SIZE } - 65535
+                if defined $settings{ +INITIAL_WINDOW_SIZE };
+            h2_send($c, frame(SETTINGS, ACK, 0));
+        }
+        elsif ($of == $stream) {
+            $status ||= status($payload) if $type == HEADERS;
+            h2_send($c, window_update(0, length $payload)) if $type == DATA and length $payload;
+            return $status if $type == RST_STREAM or $type != WINDOW_UPDATE && $flags & END_STREAM;
+        }
+        return $status if $type == GOAWAY;
+    }
 }
 
 # The next frame as (type, flags, stream, payload); nothing at the end, or after that long.

@@ -33,6 +33,9 @@ our $Daemon = 0;
 # Connections of each worker; more than this need more open files, too.
 our $Connections = 256;
 
+# Seconds that a worker has for its requests once it is to go.
+our $Shutdown = 5;
+
 # Set by a test that kills workers itself.
 our $Kills = 0;
 
@@ -127,7 +130,7 @@ worker_processes $Workers;
 $files
 pid $dir/nginx.pid;
 error_log $dir/error.log warn;
-worker_shutdown_timeout @{[5 * $slow]}s;
+worker_shutdown_timeout @{[$Shutdown * $slow]}s;
 events { worker_connections $Connections; }
 http {
     $temp
