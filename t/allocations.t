@@ -29,7 +29,8 @@ CONF
 # An event of so many bytes, by what grows.
 sub event {
     my ($size, $grown) = @_;
-    my $head = '{"eventType":"ticket.note.added","entityId":12345,"ticketId":"T-1","ticketResponseTypeId":"Note",'
+    my $head = '{"eventType":"ticket.note.added","entityId":12345,"ticketId":"T-1",'
+        . '"ticketResponseTypeId":"Note",'
         . '"AdditionalFields":[';
     my $tail = '"}';
     my $n = $size - length($head) - length($tail) - length '],"Description":"';

@@ -308,7 +308,8 @@ for (@large) {
 
 clear_records();
 my $marked = "\xef\xbb\xbf" . event('ticket.created');
-is_deeply([map { $_->{status}, shown($_, qw(verdict type eid)) } signed('/', $marked)], [200, 'verified', 'ticket.created', '7'],
+is_deeply([map { $_->{status}, shown($_, qw(verdict type eid)) } signed('/', $marked)],
+    [200, 'verified', 'ticket.created', '7'],
     'a byte order mark does not count');
 is((records())[0]{sha256}, sha256_hex($marked), '... and is passed on');
 
