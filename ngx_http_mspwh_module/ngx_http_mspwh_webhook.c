@@ -147,14 +147,20 @@ void
 ngx_http_mspwh_set_webhook(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf)
 {
+    ngx_http_request_t           *r;
     ngx_http_mspwh_webhook_t    **webhook;
     ngx_http_mspwh_main_conf_t   *mmcf;
 
-    mmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_mspwh_module);
+    r = ctx->request;
+    mmcf = ngx_http_get_module_main_conf(r, ngx_http_mspwh_module);
     webhook = mmcf->webhooks.elts;
 
-    if (ctx->webhook == NULL || mlcf->webhook != webhook[0]) {
+    if (mlcf->webhook != webhook[0]) {
         ctx->webhook = mlcf->webhook;
+
+    } else if (ctx->webhook == NULL) {
+        ctx->webhook = (r != r->main) ? ngx_http_mspwh_get_webhook(r->main)
+                                      : mlcf->webhook;
     }
 }
 

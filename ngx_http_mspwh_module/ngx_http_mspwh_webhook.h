@@ -38,7 +38,8 @@ char *ngx_http_mspwh_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /*
  * Gives a request the webhook of a location that checks it.  A location that
- * names none, such as one that error_page leads to, changes nothing.
+ * names none, such as one that error_page leads to, changes nothing; a
+ * subrequest has there the name of the main request.
  */
 void ngx_http_mspwh_set_webhook(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf);
