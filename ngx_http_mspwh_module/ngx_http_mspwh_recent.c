@@ -236,11 +236,15 @@ ngx_http_mspwh_set_times(ngx_http_mspwh_delivered_t *delivered,
 }
 
 
-/* of the body: what there was of it, or what the client has said */
+/*
+ * Of the body: what was read of it, or else what the client has said; nginx
+ * sets the number to 0 once it discards a body.
+ */
 
 static off_t
 ngx_http_mspwh_size(ngx_http_mspwh_outcome_t *outcome)
 {
+    ngx_table_elt_t                *length;
     ngx_http_mspwh_verification_t  *v;
 
     v = outcome->verification;
@@ -251,7 +255,10 @@ ngx_http_mspwh_size(ngx_http_mspwh_outcome_t *outcome)
         return v->size;
     }
 
-    return outcome->request->headers_in.content_length_n;
+    length = outcome->request->headers_in.content_length;
+
+    return (length != NULL) ? ngx_atoof(length->value.data, length->value.len)
+                            : -1;
 }
 
 

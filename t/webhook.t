@@ -51,7 +51,8 @@ server {
     mspwh on;
     mspwh_secret "%%SECRET%%" id=current;
     location / { proxy_pass http://%%A%%; }
-    location /acme { mspwh_webhook acme; proxy_pass http://%%A%%; location /acme/in { proxy_pass http://%%A%%; } }
+    location /acme { mspwh_webhook acme; proxy_pass http://%%A%%;
+        location /acme/in { proxy_pass http://%%A%%; } }
     location /fallback { mspwh_webhook acme; error_page 502 = \@none; proxy_pass http://127.0.0.1:$dead; }
     location /other { mspwh_webhook acme; error_page 502 = \@globex; proxy_pass http://127.0.0.1:$dead; }
     location \@none { proxy_pass http://%%A%%; }
@@ -96,13 +97,15 @@ for (['/', 'default', 401], ['/acme', 'acme', 401], ['/page', 'acme', 200]) {
     my $r = forged($path);
     is_deeply([$r->{status}, @{ $r->{header} }{qw(x-webhook x-verdict x-reason)}],
         [$status, $webhook, 'bad_signature', 'mismatch'], "forged, $path: $webhook, with a reason");
-    like((log_matches(qr/mspwh: bad_signature/, $at))[0], qr/, webhook "$webhook", client: /, '... in the log');
+    like((log_matches(qr/mspwh: bad_signature/, $at))[0],
+        qr/, webhook "$webhook", client: /, '... in the log');
     $expected{$webhook}{bad_signature}++;
 }
 {
     my $at = length error_log();
     is(post('/acme', $event)->{header}{'x-reason'}, 'header_missing', 'unsigned: the reason');
-    like((log_matches(qr/mspwh: no_signature/, $at))[0], qr/ not read, webhook "acme", client: /, '... in the log');
+    like((log_matches(qr/mspwh: no_signature/, $at))[0],
+        qr/ not read, webhook "acme", client: /, '... in the log');
     $expected{acme}{no_signature}++;
 }
 
@@ -110,7 +113,8 @@ for (['/', 'default', 401], ['/acme', 'acme', 401], ['/page', 'acme', 200]) {
 
 for (qw(acme globex default)) {
     is(signed("/once/$_", $event)->{header}{'x-verdict'}, 'verified', "$_: new, whatever the others had");
-    is(signed("/once/$_", $event)->{header}{'x-verdict'}, 'duplicate', "$_: the same again is a duplicate");
+    is(signed("/once/$_", $event)->{header}{'x-verdict'}, 'duplicate',
+        "$_: the same again is a duplicate");
     $expected{$_}{verified}++;
     $expected{$_}{duplicate}++;
 }
@@ -120,7 +124,8 @@ for (qw(acme globex default)) {
 signed('/denied', $event);
 sub by_webhook {
     my ($text, %got) = (status_text('text/plain'));
-    $got{$1}{$2} = $3 while $text =~ /^mspwh_requests_total\{webhook="([^"]*)",verdict="(\w+)"\} ([1-9]\d*)$/mg;
+    $got{$1}{$2} = $3
+        while $text =~ /^mspwh_requests_total\{webhook="([^"]*)",verdict="(\w+)"\} ([1-9]\d*)$/mg;
     return \%got;
 }
 metrics_when(1);
@@ -130,7 +135,8 @@ for (1 .. 40) {
 }
 is_deeply(by_webhook(), \%expected, 'each request is counted once, by its webhook');
 like(status_text('text/plain'),
-    qr/^mspwh_requests_without_verdict_total\{webhook="acme",cause="unchecked"\} 1$/m, '... or without a verdict');
+    qr/^mspwh_requests_without_verdict_total\{webhook="acme",cause="unchecked"\} 1$/m,
+    '... or without a verdict');
 my $matches = sub { status_text('text/plain') =~
     /^mspwh_key_matches_total\{webhook="$_[0]",key="current"\} (\d+)$/m ? $1 : 'none' };
 is_deeply([map { $matches->($_) } qw(acme globex default)], [map {
