@@ -144,9 +144,12 @@ sub wait_for {
     return $self->value($expression);
 }
 
+# Of the whole page, or of so much of its top.
 sub screenshot {
-    my ($self, $file) = @_;
-    my $r = $self->call('Page.captureScreenshot', { captureBeyondViewport => JSON::PP::true });
+    my ($self, $file, $width, $height) = @_;
+    my $clip = $width && { x => 0, y => 0, width => $width, height => $height, scale => 1 };
+    my $r = $self->call('Page.captureScreenshot',
+        { captureBeyondViewport => JSON::PP::true, $clip ? (clip => $clip) : () });
     open my $fh, '>:raw', $file or die "$file: $!";
     print $fh decode_base64($r->{data});
 }
