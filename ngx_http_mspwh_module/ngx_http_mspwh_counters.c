@@ -93,6 +93,10 @@ ngx_http_mspwh_count_event(ngx_http_mspwh_counters_t *counters,
     ngx_http_mspwh_add(type->upstream[outcome->class], 1);
     type->last = (ngx_atomic_uint_t) ngx_time();
 
+    if (outcome->ctx->spooled) {
+        ngx_http_mspwh_add(type->spooled, 1);
+    }
+
     for (i = 0; i < NGX_HTTP_MSPWH_SIZES - 1; i++) {
         if (v->size <= (off_t) ngx_http_mspwh_sizes[i]) {
             break;

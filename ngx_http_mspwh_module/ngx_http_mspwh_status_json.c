@@ -25,6 +25,8 @@ static ngx_int_t ngx_http_mspwh_json_about(cJSON *root, ngx_http_request_t *r,
     ngx_http_mspwh_main_conf_t *mmcf, ngx_http_mspwh_query_t *query);
 static ngx_int_t ngx_http_mspwh_json_webhooks(cJSON *root,
     ngx_http_mspwh_main_conf_t *mmcf);
+static ngx_atomic_uint_t ngx_http_mspwh_requests(
+    ngx_http_mspwh_counters_t *counters);
 static ngx_int_t ngx_http_mspwh_json_delivery(cJSON *root,
     ngx_http_mspwh_counters_t *counters);
 static ngx_int_t ngx_http_mspwh_json_spool(cJSON *root, ngx_http_request_t *r,
@@ -153,6 +155,9 @@ ngx_http_mspwh_json_webhooks(cJSON *root, ngx_http_mspwh_main_conf_t *mmcf)
             != NGX_OK
             || ngx_http_mspwh_json_bool(object, "configured",
                                    account->generation >= mmcf->generation)
+               != NGX_OK
+            || ngx_http_mspwh_json_number(object, "requests",
+                              ngx_http_mspwh_requests(&account->counters))
                != NGX_OK)
         {
             return NGX_ERROR;
@@ -160,6 +165,26 @@ ngx_http_mspwh_json_webhooks(cJSON *root, ngx_http_mspwh_main_conf_t *mmcf)
     }
 
     return (array != NULL) ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_atomic_uint_t
+ngx_http_mspwh_requests(ngx_http_mspwh_counters_t *counters)
+{
+    ngx_uint_t         i;
+    ngx_atomic_uint_t  n;
+
+    n = 0;
+
+    for (i = NGX_HTTP_MSPWH_VERIFIED; i < NGX_HTTP_MSPWH_VERDICTS; i++) {
+        n += counters->verdicts[i];
+    }
+
+    for (i = 0; i < NGX_HTTP_MSPWH_CAUSES; i++) {
+        n += counters->without_verdict[i];
+    }
+
+    return n;
 }
 
 
@@ -249,6 +274,8 @@ ngx_http_mspwh_json_events(cJSON *root, ngx_http_mspwh_counters_t *counters)
             || ngx_http_mspwh_json_number(object, "events", type->events)
                != NGX_OK
             || ngx_http_mspwh_json_nonzero(object, "last", type->last)
+               != NGX_OK
+            || ngx_http_mspwh_json_number(object, "spooled", type->spooled)
                != NGX_OK)
         {
             return NGX_ERROR;

@@ -72,6 +72,7 @@ enum {
 typedef struct {
     ngx_atomic_t  events;
     ngx_atomic_t  last;                         /* Unix time, or 0 */
+    ngx_atomic_t  spooled;
     ngx_atomic_t  upstream[NGX_HTTP_MSPWH_CLASSES];
 } ngx_http_mspwh_type_counters_t;
 

@@ -78,7 +78,8 @@ my %always = (webhook => 'default', client => '127.0.0.1', spooled => 0, streame
 my %of_event = (type => 'ticket.note.added', entity_id => '5', ticket_id => '5',
     anomalies => ['unexpected_details', 'missing_description']);
 my %of_key = (key_id => 'current', delivery_id => $id);
-my @none = qw(type entity_id ticket_id key_id delivery_id upstream upstream_status upstream_ms verdict reason);
+my @none = qw(type entity_id ticket_id key_id delivery_id upstream upstream_status upstream_ms verdict
+    reason);
 my $backend = expand('%%A%%');
 
 sub shows {
@@ -99,7 +100,8 @@ sub shows {
 }
 my %taken = (status => 200, upstream => $backend, upstream_status => 200);
 my $n = length $event;
-shows('verified', sub { signed('/', $event) }, verdict => 'verified', bytes => $n, %of_event, %of_key, %taken);
+shows('verified', sub { signed('/', $event) }, verdict => 'verified', bytes => $n, %of_event, %of_key,
+    %taken);
 shows('of another webhook', sub { signed('/acme', $event) }, verdict => 'verified', bytes => $n, %of_event,
     %of_key, %taken, webhook => 'acme');
 shows('refused by the upstream', sub { signed('/status/503'=~s/^/\/acme/r, $event) }, verdict => 'verified',
@@ -123,7 +125,8 @@ shows('forged, let through', sub { post('/monitor', $event, SIGNATURE, sign('x',
 shows('unsigned, chunked', sub { request(path => '/', body => $event, chunked => 100) }, status => 401,
     verdict => 'no_signature', reason => 'header_missing', bytes => undef);
 shows('malformed', sub { signed('/', '{}') }, verdict => 'malformed_payload', reason => 'no_event_type',
-    bytes => 2, status => 400, key_id => 'current', delivery_id => substr hmac_sha256_hex('{}', SECRET), 0, 16);
+    bytes => 2, status => 400, key_id => 'current',
+    delivery_id => substr hmac_sha256_hex('{}', SECRET), 0, 16);
 shows('denied', sub { signed('/denied', $event) }, status => 403, reason => 'unchecked', bytes => $n);
 shows('too large', sub { request(path => '/', body => 'x' x 1_100_000, headers => [SIGNATURE,
     sign(SECRET, 'x')]) }, status => 413, reason => 'too_large', bytes => 1_100_000);

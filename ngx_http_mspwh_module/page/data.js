@@ -1,8 +1,8 @@
 /* what nginx has said, and asking it again */
 
-const POLL = 2000, TIMEOUT = 8000, KEPT = 500, BATCH = 50, DAY = 1440, MINUTE = 60000;
+const ROWS = 12, POLL = 2000, TIMEOUT = 8000, KEPT = 500, BATCH = 50, DAY = 1440, MINUTE = 60000;
 
-const shown = { webhook: "", span: 10, outcome: "", ticket: "", open: 0, rows: 25 };
+const shown = { webhook: "", span: 10, outcome: "", ticket: "", open: 0, rows: ROWS };
 const minutes = new Map(), deliveries = new Map();
 let data = null, fetched = 0, lost = false, round = 0, timer = 0;
 
@@ -96,11 +96,16 @@ function bins() {
 
 const spanWords = () => ({ 10: "10 min", 60: "hour", 1440: "24 h" })[shown.span];
 
+/* events that have failed in ten minutes */
+function failing() {
+  const since = data.time * 1000 - 10 * MINUTE;
+  return sum([...minutes].filter(([t]) => t > since).map(([, h]) => h.failed));
+}
+
 /* what needs a person, in words */
 function alarms() {
-  const list = [], since = data.time * 1000 - 10 * MINUTE;
-  const failed = sum([...minutes].filter(([t]) => t > since).map(([, h]) => h.failed));
-  if (failed) list.push(many(failed, "event") + " failed in the last 10 min");
+  const list = [];
+  if (failing()) list.push(many(failing(), "event") + " failed in the last 10 min");
   const quarantined = sum(data.spool.map(s => s.quarantined || 0));
   if (quarantined) list.push(many(quarantined, "event") + " in quarantine");
   if (oldest() > 900) list.push("an event has waited on disk for " + ago(oldest()));

@@ -13,6 +13,11 @@ function show(e, text) {
   if (e.textContent !== text) e.textContent = text;
 }
 
+/* a name with dots or underscores, which may be broken after each */
+function broken(text) {
+  return text.split(/(?<=[._])/).flatMap((part, i) => i ? [make("wbr"), part] : [part]);
+}
+
 /* of { name, code, sub, n, parts: [[class, n]], note }; a row stays as its name does */
 function bars(id, rows) {
   const table = $(id), max = Math.max(1, ...rows.map(r => r.n));
@@ -38,9 +43,14 @@ function bars(id, rows) {
 }
 
 function barRow(r) {
-  const tr = make("tr"), th = make("th", "", r.name), td = make("td"), bar = make("div", "bar");
+  const tr = make("tr"), th = make("th"), td = make("td"), bar = make("div", "bar");
   th.scope = "row";
-  if (r.code) th.append(" ", make("span", "code", r.code));
+  th.append(...broken(r.name));
+  if (r.code) {
+    const code = make("span", "code");
+    code.append(...broken(r.code));
+    th.append(" ", code);
+  }
   bar.setAttribute("aria-hidden", "true");
   r.parts.forEach(() => bar.append(make("i")));
   td.append(bar);
@@ -97,8 +107,8 @@ function chart(list) {
     for (const kind of ["good", "disk", "bad", "off"]) {
       if (!bin[kind]) continue;
       const upper = y(from + bin[kind]), lower = y(from), line = kind === "off" ? .75 : 0;
-      parts.push(drawn("rect", { class: kind, x: x + line, y: upper + line, width: Math.max(.5, width - 2 * line),
-        height: Math.max(.5, lower - upper - 2 * line) }));
+      parts.push(drawn("rect", { class: kind, x: x + line, y: upper + line,
+        width: Math.max(.5, width - 2 * line), height: Math.max(.5, lower - upper - 2 * line) }));
       from += bin[kind];
     }
   });
@@ -111,6 +121,6 @@ function chart(list) {
   }
   svg.replaceChildren(...parts);
   const of = kind => number.format(sum(list.map(b => b[kind])));
-  svg.setAttribute("aria-label", "In the last " + spanWords() + ": " + of("good") + " delivered, " + of("disk")
-    + " put on disk, " + of("bad") + " failed, " + of("off") + " rejected");
+  svg.setAttribute("aria-label", "In the last " + spanWords() + ": " + of("good") + " delivered, "
+    + of("disk") + " put on disk, " + of("bad") + " failed, " + of("off") + " rejected");
 }

@@ -6,10 +6,16 @@ function tiles(list) {
   const share = 100 * good / events;
   const last = "in the last " + spanWords();
   show($("delivered"), !events ? "–" : (good === events ? "100" : Math.min(99.9, share).toFixed(1)) + " %");
-  $("delivered").className = "big" + (bad ? " bad" : "");
-  show($("delivered-more"), events ? number.format(good) + " of " + many(events, "event") + " " + last
-    + (bad ? ", " + number.format(bad) + " failed" : "") + (disk ? ", " + number.format(disk) + " put on disk" : "")
-    : "no event " + last);
+  $("delivered").className = "big" + (failing() ? " bad" : "");
+  $("share").classList.toggle("any", events > 0);
+  [["good", good], ["disk", disk], ["bad", bad]].forEach(([kind, n], i) => {
+    $("share").children[i].className = kind + (n ? " some" : "");
+    $("share").children[i].style.width = 100 * n / events + "%";
+  });
+  show($("delivered-more"), !events ? "no event " + last
+    : number.format(good) + " of " + many(events, "event") + " " + last
+      + (disk ? ", " + number.format(disk) + " put on disk" : "") + (bad ? ", " : ""));
+  show($("failed"), bad ? number.format(bad) + " failed" : "");
   const spools = data.spool, known = spools.filter(s => s.waiting !== null);
   const waiting = sum(known.map(s => s.waiting)), held = sum(known.map(s => s.quarantined));
   show($("waiting"), known.length ? number.format(waiting) : "–");
@@ -28,27 +34,29 @@ function tiles(list) {
   show($("chart-title"), "Requests per " + (shown.span === DAY ? "15 minutes" : "minute"));
 }
 
+const why = (code, n) =>
+  bar(words(code), n, "off", { code, sub: true, note: (REASON[code] || [])[1] });
+
 function verdicts() {
   const rows = [];
   for (const [v, n] of Object.entries(data.requests)) {
     rows.push(bar(VERDICT[v] || v, n, v === "verified" ? "good" : "off", { code: v }));
-    rows.push(...data.rejections.filter(r => r.verdict === v).map(r =>
-      bar(words(r.reason), r.requests, "off", { code: r.reason, sub: true, note: (REASON[r.reason] || [])[1] }))
+    rows.push(...data.rejections.filter(r => r.verdict === v).map(r => why(r.reason, r.requests))
       .filter(some).sort(most));
   }
-  const causes = Object.entries(data.without_verdict).map(([c, n]) =>
-    bar(words(c), n, "off", { code: c, sub: true, note: (REASON[c] || [])[1] })).filter(some).sort(most);
+  const causes = Object.entries(data.without_verdict).map(([c, n]) => why(c, n)).filter(some).sort(most);
   if (causes.length) rows.push(bar("Not checked", sum(causes.map(r => r.n)), "off", { code: "" }), ...causes);
   bars("verdicts", rows);
 }
 
 function types() {
   bars("types", data.events.filter(e => e.events || e.type !== "unknown").map(e => {
-    const u = e.upstream, taken = u["2xx"] + u["3xx"] + u.local, failed = e.events - taken;
+    const u = e.upstream, disk = e.spooled;
+    const failed = Math.max(0, u["4xx"] + u["5xx"] + u.none - disk), taken = e.events - disk - failed;
     return { name: e.type === "unknown" ? "another type" : e.type, n: e.events,
-      parts: [["good", taken], ["bad", failed]],
-      note: failed ? number.format(taken) + " taken at once, " + number.format(failed)
-        + " not: some of these may be on disk" : "" };
+      parts: [["good", taken], ["disk", disk], ["bad", failed]],
+      note: disk + failed ? number.format(taken) + " taken at once, " + number.format(disk) + " put on disk, "
+        + number.format(failed) + " failed" : "" };
   }));
 }
 
@@ -56,7 +64,7 @@ function types() {
 function keys() {
   const newest = {};
   for (const k of data.keys) newest[k.webhook] = Math.max(newest[k.webhook] || 0, k.last || 0);
-  list("keys", data.keys.map(k => {
+  list("keys", data.keys.filter(k => names().includes(k.webhook)).map(k => {
     const idle = k.last ? now() - k.last : 0, used = k.last ? ago(idle) : "";
     const todo = !k.configured ? "removed" + (used ? ", last used " + used + " ago" : "")
       : !k.last ? "not used yet: keep it, and set it in MSP Manager"
@@ -67,9 +75,11 @@ function keys() {
 }
 
 function spools() {
-  list("spools", data.spool.map(s => s.waiting === null ? [s.path, ["n", "–"], ["n", "–"], "mspwh-redeliver has not run"]
+  const run = s => s.last_run ? ago(now() - Date.parse(s.last_run) / 1000) + " ago" : "never";
+  list("spools", data.spool.map(s => s.waiting === null
+    ? [s.path, ["n", "–"], ["n", "–"], "mspwh-redeliver has not run"]
     : [s.path, ["n", number.format(s.waiting) + " (" + size(s.waiting_bytes) + ")"],
-      ["n", number.format(s.quarantined)], s.last_run ? ago(now() - Date.parse(s.last_run) / 1000) + " ago" : "never"]));
+      ["n", number.format(s.quarantined)], run(s)]));
 }
 
 function distributions() {
@@ -79,7 +89,8 @@ function distributions() {
     const t = times.find(t => (n += t.events) >= share * all);
     return t.up_to_ms ? "within " + took(t.up_to_ms) : "over " + took(times.at(-2).up_to_ms);
   };
-  show($("typical"), all ? "half " + within(.5) + ", 95 % " + within(.95) : "");
+  const half = all && within(.5), most95 = all && within(.95);
+  show($("typical"), !all ? "" : (half === most95 ? "" : "half " + half + ", ") + "95 % " + most95);
   let from = 0;
   bars("delays", times.slice(0, Math.max(5, times.findLastIndex(t => t.events) + 1)).map(t => {
     const name = t.up_to_ms ? "to " + took(t.up_to_ms) : "over " + took(from);
@@ -92,19 +103,21 @@ function distributions() {
     from = s.up_to;
     return bar(name, s.events);
   }));
-  bars("anomalies", Object.entries(data.anomalies).map(([a, n]) => bar(ANOMALY[a] || a, n, "off", { code: a }))
-    .filter(some).sort(most));
+  bars("anomalies", Object.entries(data.anomalies)
+    .map(([a, n]) => bar(ANOMALY[a] || a, n, "off", { code: a })).filter(some).sort(most));
 }
 
 function webhooks() {
-  const names = data.webhooks.map(w => w.webhook + (w.configured ? "" : " (removed)")), select = $("webhook");
-  $("webhooks").hidden = names.length < 2;
+  const select = $("webhook"), known = names(), text = JSON.stringify(data.webhooks.map(w =>
+    known.includes(w.webhook) && w.webhook + w.configured));
+  $("webhooks").hidden = known.length < 2;
   for (const e of document.querySelectorAll("th.hook")) e.hidden = !several();
-  if (select.names === names.join()) return;
-  select.names = names.join();
+  if (select.text === text) return;
+  select.text = text;
   const option = (value, text) => Object.assign(make("option", "", text), { value });
-  select.replaceChildren(option("", "all " + names.length),
-    ...data.webhooks.map((w, i) => option(w.webhook, names[i])));
+  select.replaceChildren(option("", "all " + known.length), ...data.webhooks
+    .filter(w => known.includes(w.webhook)).sort((a, b) => a.webhook < b.webhook ? -1 : 1)
+    .map(w => option(w.webhook, w.webhook + (w.configured ? "" : " (removed)"))));
   select.value = shown.webhook;
 }
 
@@ -119,8 +132,10 @@ function render() {
   keys();
   spools();
   distributions();
-  for (const e of document.querySelectorAll(".since")) show(e, "total since " + clock(new Date(data.start * 1000))
-    .slice(0, 5));
+  const start = new Date(data.start * 1000);
+  const today = day(start) === day(new Date(now() * 1000));
+  const since = (today ? "" : day(start) + " ") + clock(start).slice(0, 5);
+  for (const e of document.querySelectorAll(".since")) show(e, "total since " + since);
   show($("about"), "ngx_http_mspwh_module " + data.version + ", nginx " + data.nginx + ". Counting since "
     + iso(data.start * 1000) + ", up " + ago(now() - data.start) + ".");
 }
@@ -131,7 +146,8 @@ function tick() {
   if (data) {
     const last = data.last_verified, latest = data.events.filter(e => last && e.last === last);
     show($("last"), last ? ago(now() - last) + " ago" : "none");
-    show($("last-more"), last ? latest[0].type + ", " + iso(last * 1000) : "since counting began");
+    show($("last-type"), last ? latest[0].type : "since counting began");
+    show($("last-time"), last ? iso(last * 1000) : "");
     alarm = alarms();
   }
   const state = $("state");
@@ -177,7 +193,7 @@ function pressed() {
 
 function choose(name, value) {
   shown[name] = value;
-  shown.rows = 25;
+  shown.rows = ROWS;
   remember();
   if (name === "webhook") {
     forget();
@@ -192,7 +208,7 @@ recall();
 $("webhook").addEventListener("change", e => choose("webhook", e.target.value));
 $("outcome").addEventListener("change", e => choose("outcome", e.target.value));
 $("ticket").addEventListener("input", e => choose("ticket", e.target.value.trim()));
-$("more").addEventListener("click", () => { shown.rows += 100; recent(); });
+$("more").addEventListener("click", () => { shown.rows += 50; recent(); });
 for (const b of document.querySelectorAll("[data-span]")) {
   b.addEventListener("click", () => { choose("span", Number(b.dataset.span)); pressed(); });
 }

@@ -19,14 +19,15 @@ function recent() {
   }
   table.hidden = !rows.length;
   $("no-recent").hidden = rows.length > 0;
-  show($("no-recent"), deliveries.size ? "None of these: the last " + many(deliveries.size, "delivery", "deliveries")
-    + " are known." : "None yet.");
+  show($("no-recent"), deliveries.size ? "None of the last " + many(deliveries.size, "delivery", "deliveries")
+    + " is like this." : "None yet.");
   show($("shown"), all.length ? `${rows.length} of ${number.format(all.length)}` : "");
   $("more").hidden = rows.length === all.length;
 }
 
 function row(d, today) {
-  const tr = make("tr", "row"), button = make("button"), date = new Date(d.time), open = d.number === shown.open;
+  const tr = make("tr", "row"), button = make("button"), date = new Date(d.time);
+  const open = d.number === shown.open, event = make("td");
   const [kind, what] = outcome(d);
   button.type = "button";
   button.dataset.number = d.number;
@@ -34,8 +35,10 @@ function row(d, today) {
   if (day(date) !== today) button.append(make("span", "day", day(date).slice(5) + " "));
   button.append(clock(date));
   tr.title = iso(date.getTime());
-  const cells = [make("td"), make("td"), make("td", "", d.type || "–"), make("td", "", d.ticket_id || "–"),
-    make("td", "hook", d.webhook), make("td", "n rare", d.status || "none"), make("td", "n rare", took(d.duration_ms))];
+  event.append(...broken(d.type || "–"));
+  const cells = [make("td"), make("td"), event, make("td", "", d.ticket_id || "–"),
+    make("td", "hook", d.webhook), make("td", "n rare", d.status || "none"),
+    make("td", "n rare", took(d.duration_ms))];
   cells[0].append(button);
   const dot = make("span", "dot " + kind);
   dot.setAttribute("aria-hidden", "true");
@@ -96,5 +99,9 @@ function logCommand(d) {
     + quoted(data.error_log || "/var/log/nginx/error.log");
 }
 
+/* those that are used, or named; a location that error_page leads to often has no name */
+const names = () => data.webhooks.filter(w => w.requests || w.webhook !== "default"
+  || data.webhooks.length < 2).map(w => w.webhook);
+
 /* more than one webhook to tell apart */
-const several = () => data.webhooks.length > 1 && !shown.webhook;
+const several = () => names().length > 1 && !shown.webhook;

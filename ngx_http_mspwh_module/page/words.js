@@ -20,17 +20,17 @@ const REJECTED = ["no_signature", "malformed_signature", "bad_signature",
 /* [words, what to do] */
 
 const REASON = {
-  header_missing: ["no signature header", "The webhook has no signing secret in MSP Manager, a proxy on the way "
-    + "drops the header, or it is a scanner."],
+  header_missing: ["no signature header", "The webhook has no signing secret in MSP Manager, a proxy on the "
+    + "way drops the header, or it is a scanner."],
   header_repeated: ["signature header twice", "Something on the way adds a header of its own."],
-  header_malformed: ["not a signature", "The header is not Base64 of 32 bytes. MSP Manager does not send this; a "
-    + "proxy may change it."],
+  header_malformed: ["not a signature", "The header is not Base64 of 32 bytes. MSP Manager does not send "
+    + "this; a proxy may change it."],
   no_secret: ["no secret here", "The location has no mspwh_secret."],
-  mismatch: ["wrong secret or changed body", "Compare the secret with the one in MSP Manager. If it is right, a "
-    + "proxy on the way changes the body; mspwh-inspect tells how."],
+  mismatch: ["wrong secret or changed body", "Compare the secret with the one in MSP Manager. If it is "
+    + "right, a proxy on the way changes the body; mspwh-inspect tells how."],
   body_gone: ["body no longer there", "Another module took the body before it could be checked."],
-  body_incomplete: ["body did not arrive whole", "The connection ended, or the body was not read to its end."],
-  json_unexpected: ["not JSON", "The body is not JSON. The error log has the byte at which it ends to be."],
+  body_incomplete: ["body did not arrive whole", "The connection ended, or nobody read the body to its end."],
+  json_unexpected: ["not JSON", "The error log has the byte from which on the body is no JSON."],
   json_unfinished: ["JSON without an end", "The body ends too early."],
   json_control: ["control character in a text", "The body is not valid JSON. The error log has the byte."],
   json_escape: ["invalid escape in a text", "The body is not valid JSON. The error log has the byte."],
@@ -45,7 +45,7 @@ const REASON = {
   bad_ticket_id: ["ticket id of another form", "Tell where the right one is: mspwh_field ticket_id."],
   ambiguous_field: ["a field twice", "Tell which one counts: mspwh_field."],
   unchecked: ["answered before the check", "An access rule, a limit or “return” answered."],
-  too_large: ["too large (413)", "Raise client_max_body_size: events with images have tens of megabytes."],
+  too_large: ["too large (413)", "Raise client_max_body_size: images make events of tens of megabytes."],
   timeout: ["too slow (408)", "The sender took longer than client_body_timeout."],
   client: ["sender went away", "The sender closed the connection or sent an invalid request."],
   error: ["server error (500)", "No memory, or a file could not be read. The error log has more."],
@@ -69,7 +69,7 @@ const words = code => (REASON[code] || [code])[0];
 function outcome(d) {
   const taken = d.status >= 200 && d.status < 400;
   if (d.verdict === "verified") {
-    if (d.spooled) return ["disk", "On disk", "No service took it. mspwh-redeliver delivers it from the spool."];
+    if (d.spooled) return ["disk", "On disk", "No service took it. mspwh-redeliver delivers it later."];
     if (d.streamed) return ["good", "In the stream", ""];
     if (taken) return ["good", d.attempt > 1 ? "Redelivered" : "Delivered", ""];
     return ["bad", "Failed", d.upstream_status

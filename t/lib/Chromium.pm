@@ -132,6 +132,18 @@ sub value {
     return $r->{result}{value};
 }
 
+# Presses a key such as Enter or Tab.
+sub key {
+    my ($self, $key) = @_;
+    my %text = (Enter => "\r");
+    my %code = (Enter => 13, Tab => 9);
+    for my $type ('keyDown', 'keyUp') {
+        $self->call('Input.dispatchKeyEvent', { type => $type, key => $key, code => $key,
+            windowsVirtualKeyCode => $code{$key},
+            $type eq 'keyDown' && $text{$key} ? (text => $text{$key}) : () });
+    }
+}
+
 # Waits until it is true.
 sub wait_for {
     my ($self, $expression, $seconds) = @_;
