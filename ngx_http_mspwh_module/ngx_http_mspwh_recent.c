@@ -346,15 +346,10 @@ ngx_http_mspwh_attempt(ngx_http_request_t *r)
 }
 
 
-/* what is too long loses its beginning: the end tells more of a path */
-
 static void
 ngx_http_mspwh_copy_text(u_char *to, size_t size, u_char *from, size_t len)
 {
-    if (len > size - 1) {
-        from += len - (size - 1);
-        len = size - 1;
-    }
+    len = ngx_min(len, size - 1);
 
     ngx_memcpy(to, from, len);
     to[len] = '\0';

@@ -14,7 +14,7 @@
 #define NGX_HTTP_MSPWH_RECENT_DEFAULT  500
 #define NGX_HTTP_MSPWH_RECENT_MAX      10000
 
-/* an address of IPv6 with brackets and port, or the end of a longer name */
+/* an address of IPv6 with brackets and port, or what fits of a longer name */
 #define NGX_HTTP_MSPWH_RECENT_ADDR     64
 
 

@@ -10,7 +10,7 @@
     "default-src 'none'; " \
     "connect-src 'self'; " \
     "img-src data:; " \
-    "style-src 'sha256-nITrk0Zx/zP4VFLc8TwdZ3lE2TGPtFXoCn2jmy+Esk0='; " \
+    "style-src 'sha256-ZAZMgOjw4vH3wA8HeoUOdhikvFM8pFR9/KBC+MCJR0Y='; " \
     "script-src 'sha256-VEZZh3gvBCdyqlGoxHzyFZ1j4sYaJ5MDFnd66zQFd3w='; " \
     "base-uri 'none'; " \
     "form-action 'none'"
@@ -158,6 +158,9 @@ static const char  ngx_http_mspwh_status_page[] =
     "#keys td:first-child, #spools td:first-child, #recent .open td {\n"
     "  white-space: normal;\n"
     "}\n"
+    "#recent .row > :nth-child(2) { min-width: 9em; }\n"
+    "#keys tr > :first-child { min-width: 6em; }\n"
+    "#spools tr > :first-child { min-width: 8em; }\n"
     "#recent .row { cursor: pointer; }\n"
     "#recent .row:hover { background: var(--track); }\n"
     "#recent button {\n"
