@@ -212,7 +212,7 @@ my $opened = $browser->value('document.querySelector("#recent .open").innerText'
 like($opened, qr/$_/, "... and shows $_") for 'verdict\s+verified', 'secret\s+old', 'entity id\s+5',
     'its answer\s+503 after \d+ ms', 'The service answered 503', 'sender\s+127\.0\.0\.1',
     'delivery id begins\s+[0-9a-f]{16}\b';
-is($browser->value('document.activeElement.getAttribute("aria-expanded")'), 'true', '... with the focus kept');
+is($browser->value('document.activeElement.getAttribute("aria-expanded")'), 'true', '... with its focus');
 $browser->key('Enter');
 becomes('... and closes', '!document.querySelector("#recent .open")');
 
@@ -225,7 +225,8 @@ my $command = $browser->value('document.querySelector("#recent .open pre").textC
 like($lines, qr/mspwh: bad_signature: .*client: 127\.0\.0\.1/, 'the command shows its line in the log');
 choose('outcome', '');
 signed('/acme', event('ticket.updated') =~ s/"TicketId":5/"TicketId":"T-7"/r);
-becomes('of another webhook', '[...document.querySelectorAll("#recent .hook")].some(e => e.innerText === "acme")');
+becomes('of another webhook',
+    '[...document.querySelectorAll("#recent .hook")].some(e => e.innerText === "acme")');
 choose('ticket', 'T-7', 'input');
 becomes('of a ticket', 'document.querySelectorAll("#recent .row").length === 1');
 like($browser->value('location.hash'), qr/ticket=T-7/, '... which the address has');
