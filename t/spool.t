@@ -38,8 +38,8 @@ for (@bad) {
     isnt($rc, 0, 'refused: a directory that cannot be made');
     like($text, qr{\[emerg\] mkdir\(\) ".*no/such/parent" failed}, 'names it');
     ($rc, $text) =
-        config_test('server { listen 127.0.0.1:%%PORT%%; location /a { mspwh_spool made/; } location /b { '
-            . 'mspwh_spool %%DIR%%/made; } }');
+        config_test('mspwh_secret k; server { listen 127.0.0.1:%%PORT%%; location /a { mspwh_spool made/; } '
+            . 'location /b { mspwh_spool %%DIR%%/made; } location /c { mspwh on; } }');
     is_deeply([$rc, $text], [0, ''], 'accepted without a word: two locations with one spool');
     is(sprintf('%04o', (stat dir() . '/made')[2] & 07777), '0700', '... which is made, for its owner only');
 }
