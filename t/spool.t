@@ -340,7 +340,7 @@ SKIP: {
     is_deeply([map { $m->{"mspwh_$_"} } qw(spooled_events_total spooled_bytes_total spool_failures_total)],
         [$was[0] + 2, $was[1] + 2 * length $body, $was[2]], 'events and bytes are counted');
     my $json = status_json();
-    is_deeply($json->{spool}, { events => $was[0] + 2, bytes => $was[1] + 2 * length $body,
+    is_deeply($json->{spooled}, { events => $was[0] + 2, bytes => $was[1] + 2 * length $body,
         failures => $was[2] }, '... in JSON, too');
     empty();
 }
