@@ -57,8 +57,8 @@ ngx_http_mspwh_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (mmcf->webhooks.nelts > NGX_HTTP_MSPWH_WEBHOOKS) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "too many names in \"%V\" directives, "
-                               "\"%V\" is one more than %d",
+                               "too many names in \"%V\" directive at "
+                               "\"%V\", there may be %d",
                                &cmd->name, &value[1], NGX_HTTP_MSPWH_WEBHOOKS);
             return NGX_CONF_ERROR;
         }

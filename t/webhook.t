@@ -18,7 +18,7 @@ for (['mspwh_webhook "";', 'invalid name ""'], ['mspwh_webhook -a;', 'invalid na
     ['mspwh_webhook a/b;', 'invalid name "a/b"'], ["mspwh_webhook n$long;", "invalid name \"n$long\""],
     ["mspwh_webhook \xc3\xa4;", 'invalid name'], ['mspwh_webhook a b;', 'number of arguments'],
     ['mspwh_webhook a; mspwh_webhook b;', 'duplicate'],
-    ["@many", 'too many names in "mspwh_webhook" directives, "w65" is one more than 64'])
+    ["@many", 'too many names in "mspwh_webhook" directive at "w65", there may be 64'])
 {
     my ($lines, $words) = @$_;
     my ($rc, $text) = config_test("server { listen 127.0.0.1:%%PORT%%; $lines }");
