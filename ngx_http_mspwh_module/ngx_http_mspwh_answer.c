@@ -3,6 +3,7 @@
 #include "ngx_http_mspwh_accept.h"
 #include "ngx_http_mspwh_dedup.h"
 #include "ngx_http_mspwh_response.h"
+#include "ngx_http_mspwh_webhook.h"
 
 
 static void ngx_http_mspwh_log_rejected(ngx_http_mspwh_ctx_t *ctx,
@@ -64,12 +65,15 @@ ngx_http_mspwh_answer_rejected(ngx_http_mspwh_ctx_t *ctx,
     }
 
     if (ctx->verdict != NGX_HTTP_MSPWH_MALFORMED_PAYLOAD) {
+        ctx->rejected = 1;
         return ngx_http_mspwh_challenge(r);
     }
 
     if (mlcf->malformed == NGX_HTTP_MSPWH_PASS) {
         return NGX_DECLINED;
     }
+
+    ctx->rejected = 1;
 
     /* nginx would close the connection, though the body has been read */
 
@@ -126,11 +130,13 @@ ngx_http_mspwh_log_rejected(ngx_http_mspwh_ctx_t *ctx,
                != NULL);
 
     ngx_log_error(mlcf->log_level, r->connection->log, 0,
-                  "mspwh: %V: %s%s, body %O bytes%s, %ui secret(s)%s",
+                  "mspwh: %V: %s%s, body %O bytes%s, %ui secret(s), "
+                  "webhook \"%V\"%s",
                   &ngx_http_mspwh_verdicts[ctx->verdict],
                   ngx_http_mspwh_reasons[v->reason].words, at, v->size,
                   encoded ? " with Content-Encoding" : "",
                   v->secrets ? v->secrets->nelts : 0,
+                  ngx_http_mspwh_webhook_name(r),
                   ctx->monitor ? NGX_HTTP_MSPWH_LET_THROUGH : "");
 }
 
@@ -150,10 +156,10 @@ ngx_http_mspwh_log_unread(ngx_http_mspwh_ctx_t *ctx,
     }
 
     ngx_log_error(mlcf->log_level, r->connection->log, 0,
-                  "mspwh: %V: %s, body%s not read%s",
+                  "mspwh: %V: %s, body%s not read, webhook \"%V\"%s",
                   &ngx_http_mspwh_verdicts[ctx->verdict],
                   ngx_http_mspwh_reasons[ctx->verification->reason].words,
-                  size,
+                  size, ngx_http_mspwh_webhook_name(r),
                   ctx->monitor ? NGX_HTTP_MSPWH_LET_THROUGH : "");
 }
 

@@ -29,14 +29,10 @@
 /* seconds between two lines about the same mistake, in each worker */
 #define NGX_HTTP_MSPWH_NOTICE_INTERVAL  60
 
-/* the ids of secrets that are counted apart, and one place for all others */
-#define NGX_HTTP_MSPWH_KEY_SLOTS  64
-#define NGX_HTTP_MSPWH_OTHER_KEY  NGX_HTTP_MSPWH_KEY_SLOTS
-
 
 typedef struct ngx_http_mspwh_secrets_s  ngx_http_mspwh_secrets_t;
 typedef struct ngx_http_mspwh_fields_s  ngx_http_mspwh_fields_t;
-typedef struct ngx_http_mspwh_counters_s  ngx_http_mspwh_counters_t;
+typedef struct ngx_http_mspwh_webhook_s  ngx_http_mspwh_webhook_t;
 typedef struct ngx_http_mspwh_dedup_s  ngx_http_mspwh_dedup_t;
 
 typedef struct ngx_http_mspwh_loc_conf_s  ngx_http_mspwh_loc_conf_t;
@@ -79,6 +75,7 @@ struct ngx_http_mspwh_loc_conf_s {
     mspwh_event_plan_t         *plan;       /* for both */
     ngx_array_t                *accept;     /* of ngx_str_t, the patterns */
     ngx_http_mspwh_dedup_t     *dedup;
+    ngx_http_mspwh_webhook_t   *webhook;
 
     ngx_str_t                   header;
     ngx_http_mspwh_place_t     *header_place;
@@ -115,9 +112,6 @@ typedef struct {
     /* of ngx_http_mspwh_loc_conf_t *: the levels that have a "first" */
     ngx_array_t                 levels;
 
-    /* of ngx_http_mspwh_secrets_t *: those of each level */
-    ngx_array_t                 secrets;
-
     /* of ngx_http_mspwh_dedup_t *: all "mspwh_dedup" directives but "off" */
     ngx_array_t                 dedups;
 
@@ -127,11 +121,22 @@ typedef struct {
     /* for levels without mspwh_field and mspwh_set */
     mspwh_event_plan_t         *plan;
 
-    /* in shared memory */
-    ngx_http_mspwh_counters_t  *counters;
+    /* of ngx_http_mspwh_webhook_t *; the first is the default one */
+    ngx_array_t                 webhooks;
 
-    /* set for the slots of secrets of this configuration */
-    u_char                      configured[NGX_HTTP_MSPWH_KEY_SLOTS + 1];
+    /* of ngx_http_mspwh_loc_conf_t *: the locations that verify requests */
+    ngx_array_t                 checked;
+
+    /* of ngx_path_t *: the directories of all spools, each once */
+    ngx_array_t                 spool_paths;
+
+    /* deliveries to remember, and where */
+    ngx_uint_t                  recent;
+    ngx_shm_zone_t             *recent_zone;
+
+    /* in shared memory, with the number of this configuration there */
+    struct ngx_http_mspwh_shared_s  *shared;
+    ngx_uint_t                  generation;
 } ngx_http_mspwh_main_conf_t;
 
 

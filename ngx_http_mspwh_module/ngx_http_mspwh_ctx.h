@@ -129,6 +129,11 @@ struct ngx_http_mspwh_ctx_s {
     ngx_http_request_t             *request;
     ngx_http_mspwh_verification_t  *verification;
     ngx_http_mspwh_verdict_e        verdict;
+    ngx_http_mspwh_webhook_t       *webhook;
+
+    /* milliseconds: when the body was whole, and when the answer came */
+    ngx_msec_t                      received;
+    ngx_msec_t                      answered;
 
     /* the status of the module's own answer to a verified event, or 0 */
     ngx_uint_t                      answer;
@@ -140,6 +145,11 @@ struct ngx_http_mspwh_ctx_s {
     unsigned                        monitor:1;
 
     unsigned                        keepalive:1;
+
+    /* what became of it: answered 401 or 400 by the module, put on disk */
+    unsigned                        rejected:1;
+    unsigned                        spooled:1;
+    unsigned                        streamed:1;
 };
 
 

@@ -7,9 +7,7 @@
 
 
 #include "ngx_http_mspwh_dedup_key.h"
-
-
-#define NGX_HTTP_MSPWH_WEBHOOK  "default"
+#include "ngx_http_mspwh_webhook.h"
 
 
 static void ngx_http_mspwh_method(ngx_http_request_t *r, ngx_str_t *method);
@@ -20,7 +18,7 @@ ngx_http_mspwh_dedup_key(ngx_http_request_t *r, ngx_http_mspwh_dedup_t *dedup,
     ngx_http_mspwh_claim_t *claim)
 {
     u_char     *text, *p;
-    ngx_str_t   method, value;
+    ngx_str_t   method, value, *webhook;
 
     if (ngx_http_complex_value(r, &dedup->key, &value) != NGX_OK) {
         return NGX_ERROR;
@@ -32,14 +30,15 @@ ngx_http_mspwh_dedup_key(ngx_http_request_t *r, ngx_http_mspwh_dedup_t *dedup,
 
     ngx_http_mspwh_method(r, &method);
 
-    text = ngx_pnalloc(r->pool, sizeof(NGX_HTTP_MSPWH_WEBHOOK)
-                                + method.len + 1 + value.len);
+    webhook = ngx_http_mspwh_webhook_name(r);
+
+    text = ngx_pnalloc(r->pool, webhook->len + 1 + method.len + 1 + value.len);
     if (text == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_cpymem(text, NGX_HTTP_MSPWH_WEBHOOK,
-                   sizeof(NGX_HTTP_MSPWH_WEBHOOK));
+    p = ngx_cpymem(text, webhook->data, webhook->len);
+    *p++ = '\0';
     p = ngx_cpymem(p, method.data, method.len);
     *p++ = '\0';
     p = ngx_cpymem(p, value.data, value.len);

@@ -6,21 +6,25 @@
 
 
 #include "ngx_http_mspwh_accept.h"
-#include "ngx_http_mspwh_counters.h"
 #include "ngx_http_mspwh_dedup_conf.h"
+#include "ngx_http_mspwh_recent.h"
 #include "ngx_http_mspwh_request.h"
 #include "ngx_http_mspwh_secret_conf.h"
 #include "ngx_http_mspwh_set.h"
 #include "ngx_http_mspwh_spool.h"
 #include "ngx_http_mspwh_status.h"
 #include "ngx_http_mspwh_variables.h"
+#include "ngx_http_mspwh_waiting.h"
 #include "ngx_http_mspwh_warnings.h"
+#include "ngx_http_mspwh_zone.h"
 
 
 static void *ngx_http_mspwh_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static void ngx_http_mspwh_merge_values(ngx_http_mspwh_main_conf_t *mmcf,
+    ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
 static char *ngx_http_mspwh_check_usable(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *mlcf);
 static char *ngx_http_mspwh_no_secret(ngx_conf_t *cf,
@@ -70,6 +74,13 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_mspwh_loc_conf_t, enable),
       ngx_http_mspwh_modes },
+
+    { ngx_string("mspwh_webhook"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_webhook,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("mspwh_secret"),
       NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE12,
@@ -155,6 +166,13 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       0,
       NULL },
 
+    { ngx_string("mspwh_recent"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_recent,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -207,13 +225,20 @@ ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
      *     conf->sources = NULL;
      *     conf->check_phase = 0;
      *     conf->plan = NULL;
-     *     conf->counters = NULL;
-     *     conf->configured = { 0 };
+     *     conf->recent_zone = NULL;
+     *     conf->shared = NULL;
+     *     conf->generation = 0;
      */
 
-    if (ngx_array_init(&conf->secrets, cf->pool, 4,
-                       sizeof(ngx_http_mspwh_secrets_t *))
-        != NGX_OK
+    conf->recent = NGX_CONF_UNSET_UINT;
+
+    if (ngx_http_mspwh_init_webhooks(cf, conf) != NGX_OK
+        || ngx_array_init(&conf->checked, cf->pool, 4,
+                          sizeof(ngx_http_mspwh_loc_conf_t *))
+           != NGX_OK
+        || ngx_array_init(&conf->spool_paths, cf->pool, 4,
+                          sizeof(ngx_path_t *))
+           != NGX_OK
         || ngx_array_init(&conf->spools, cf->pool, 4,
                           sizeof(ngx_http_mspwh_loc_conf_t *))
            != NGX_OK
@@ -264,6 +289,7 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
     conf->sets = NGX_CONF_UNSET_PTR;
     conf->accept = NGX_CONF_UNSET_PTR;
     conf->dedup = NGX_CONF_UNSET_PTR;
+    conf->webhook = NGX_CONF_UNSET_PTR;
     conf->status = NGX_CONF_UNSET_UINT;
 
     return conf;
@@ -276,33 +302,21 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_mspwh_loc_conf_t *prev = parent;
     ngx_http_mspwh_loc_conf_t *conf = child;
 
+    ngx_http_mspwh_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+
     if (ngx_http_mspwh_merge_status(cf, prev, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
     conf->parent = prev;
 
-    ngx_conf_merge_uint_value(conf->enable, prev->enable,
-                              NGX_HTTP_MSPWH_OFF);
-    ngx_conf_merge_ptr_value(conf->source, prev->source, NULL);
-    ngx_conf_merge_uint_value(conf->malformed, prev->malformed,
-                              NGX_HTTP_MSPWH_REJECT);
-    ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
-    ngx_conf_merge_ptr_value(conf->secrets, prev->secrets, NULL);
-    ngx_conf_merge_ptr_value(conf->fields, prev->fields, NULL);
-    ngx_conf_merge_ptr_value(conf->sets, prev->sets, NULL);
-    ngx_conf_merge_ptr_value(conf->accept, prev->accept, NULL);
-    ngx_conf_merge_ptr_value(conf->dedup, prev->dedup, NULL);
-
-    if (conf->header.data == NULL) {
-        conf->header_place = prev->header_place;
-    }
-
-    ngx_conf_merge_str_value(conf->header, prev->header,
-                             "X-Webhook-Signature");
+    ngx_http_mspwh_merge_values(mmcf, prev, conf);
 
     if (ngx_http_mspwh_merge_plan(cf, prev, conf) != NGX_OK
-        || ngx_http_mspwh_merge_spool(cf, prev, conf) != NGX_CONF_OK)
+        || ngx_http_mspwh_merge_spool(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_mspwh_add_spool_path(cf, conf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -322,16 +336,51 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 static char *
 ngx_http_mspwh_check_usable(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
 {
-    ngx_http_mspwh_main_conf_t  *mmcf;
+    ngx_http_mspwh_main_conf_t   *mmcf;
+    ngx_http_mspwh_loc_conf_t   **checked;
 
     mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
     mmcf->counted = 1;
+
+    checked = ngx_array_push(&mmcf->checked);
+    if (checked == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *checked = mlcf;
 
     if (mlcf->enable == NGX_HTTP_MSPWH_ON && mlcf->secrets == NULL) {
         return ngx_http_mspwh_no_secret(cf, mlcf);
     }
 
     return ngx_http_mspwh_check_header_name(cf, mlcf);
+}
+
+
+static void
+ngx_http_mspwh_merge_values(ngx_http_mspwh_main_conf_t *mmcf,
+    ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf)
+{
+    ngx_conf_merge_uint_value(conf->enable, prev->enable,
+                              NGX_HTTP_MSPWH_OFF);
+    ngx_conf_merge_ptr_value(conf->source, prev->source, NULL);
+    ngx_conf_merge_uint_value(conf->malformed, prev->malformed,
+                              NGX_HTTP_MSPWH_REJECT);
+    ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
+    ngx_conf_merge_ptr_value(conf->secrets, prev->secrets, NULL);
+    ngx_conf_merge_ptr_value(conf->fields, prev->fields, NULL);
+    ngx_conf_merge_ptr_value(conf->sets, prev->sets, NULL);
+    ngx_conf_merge_ptr_value(conf->accept, prev->accept, NULL);
+    ngx_conf_merge_ptr_value(conf->dedup, prev->dedup, NULL);
+    ngx_conf_merge_ptr_value(conf->webhook, prev->webhook,
+                     *(ngx_http_mspwh_webhook_t **) mmcf->webhooks.elts);
+
+    if (conf->header.data == NULL) {
+        conf->header_place = prev->header_place;
+    }
+
+    ngx_conf_merge_str_value(conf->header, prev->header,
+                             "X-Webhook-Signature");
 }
 
 
@@ -366,5 +415,9 @@ ngx_http_mspwh_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    return ngx_http_mspwh_init_counters(cf);
+    if (ngx_http_mspwh_init_counters(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_mspwh_init_recent(cf);
 }

@@ -19,6 +19,7 @@
 #include "ngx_http_mspwh_buffered.h"
 #include "ngx_http_mspwh_counters.h"
 #include "ngx_http_mspwh_dedup.h"
+#include "ngx_http_mspwh_recent.h"
 #include "ngx_http_mspwh_response.h"
 #include "ngx_http_mspwh_spool.h"
 #include "ngx_http_mspwh_trust.h"
@@ -91,6 +92,7 @@ static ngx_int_t
 ngx_http_mspwh_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
+    ngx_http_mspwh_ctx_t       *ctx;
     ngx_http_mspwh_loc_conf_t  *mlcf;
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
@@ -101,9 +103,17 @@ ngx_http_mspwh_handler(ngx_http_request_t *r)
 
     rc = ngx_http_mspwh_verify(r, mlcf);
 
-    return (rc == NGX_OK) ? ngx_http_mspwh_answer(ngx_http_mspwh_get_ctx(r),
-                                                  mlcf)
-                          : rc;
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx = ngx_http_mspwh_get_ctx(r);
+
+    if (ctx->received == 0) {
+        ctx->received = ngx_current_msec;
+    }
+
+    return ngx_http_mspwh_answer(ctx, mlcf);
 }
 
 
@@ -136,6 +146,8 @@ ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_loc_conf_t *mlcf)
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    ngx_http_mspwh_set_webhook(ctx, mlcf);
 
     if (trust == NGX_HTTP_MSPWH_TRUST_KNOWN) {
         ctx->verification = v;
@@ -352,6 +364,8 @@ ngx_http_mspwh_header_filter(ngx_http_request_t *r)
         ctx = ngx_http_mspwh_get_ctx(r);
 
         if (ctx != NULL) {
+            ctx->answered = ngx_current_msec;
+
             if (ctx->keepalive) {
                 r->keepalive = 1;
             }
@@ -369,6 +383,7 @@ static ngx_int_t
 ngx_http_mspwh_log_handler(ngx_http_request_t *r)
 {
     ngx_http_mspwh_ctx_t        *ctx;
+    ngx_http_mspwh_outcome_t     outcome;
     ngx_http_mspwh_loc_conf_t   *mlcf;
 
     if (r != r->main) {
@@ -379,7 +394,9 @@ ngx_http_mspwh_log_handler(ngx_http_request_t *r)
     ctx = ngx_http_mspwh_get_ctx(r);
 
     if (ctx != NULL || mlcf->checked) {
-        ngx_http_mspwh_count(r, ctx);
+        ngx_http_mspwh_find_outcome(r, ctx, &outcome);
+        ngx_http_mspwh_count(&outcome);
+        ngx_http_mspwh_remember(&outcome);
     }
 
     if (ctx == NULL && mlcf->checked) {

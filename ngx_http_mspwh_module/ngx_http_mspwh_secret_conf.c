@@ -311,25 +311,16 @@ ngx_http_mspwh_add_secret(ngx_conf_t *cf, ngx_command_t *cmd,
 static ngx_http_mspwh_secrets_t *
 ngx_http_mspwh_level_secrets(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
 {
-    ngx_http_mspwh_secrets_t    **elt;
-    ngx_http_mspwh_main_conf_t   *mmcf;
-
     if (mlcf->secrets != NGX_CONF_UNSET_PTR) {
         return mlcf->secrets;
     }
 
-    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
-
     mlcf->secrets = ngx_http_mspwh_create_secrets(cf);
-    elt = ngx_array_push(&mmcf->secrets);
 
-    if (mlcf->secrets == NULL || elt == NULL
-        || ngx_http_mspwh_add_level(cf, mlcf) != NGX_OK)
+    if (mlcf->secrets == NULL || ngx_http_mspwh_add_level(cf, mlcf) != NGX_OK)
     {
         return NULL;
     }
-
-    *elt = mlcf->secrets;
 
     return mlcf->secrets;
 }

@@ -19,9 +19,6 @@
 typedef struct {
     ngx_str_t                  id;
     mspwh_secret_t             hmac;
-
-    /* where it is counted */
-    ngx_uint_t                 slot;
 } ngx_http_mspwh_secret_t;
 
 

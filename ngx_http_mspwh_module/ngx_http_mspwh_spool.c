@@ -363,12 +363,11 @@ static ngx_int_t
 ngx_http_mspwh_spool_report(ngx_http_request_t *r,
     ngx_http_mspwh_spool_job_t *job)
 {
+    ngx_http_mspwh_ctx_t          *ctx;
     ngx_http_mspwh_counters_t     *counters;
-    ngx_http_mspwh_main_conf_t    *mmcf;
     ngx_http_mspwh_spool_event_t  *event;
 
-    mmcf = ngx_http_get_module_main_conf(r, ngx_http_mspwh_module);
-    counters = mmcf->counters;
+    counters = &ngx_http_mspwh_get_webhook(r)->account->counters;
     event = &job->event;
 
     if (job->rc != NGX_OK) {
@@ -378,6 +377,12 @@ ngx_http_mspwh_spool_report(ngx_http_request_t *r,
                       "mspwh: not spooled: body %O bytes, %s \"%s\" failed",
                       job->size, event->call, event->path);
         return NGX_ERROR;
+    }
+
+    ctx = ngx_http_mspwh_find_ctx(r);
+
+    if (ctx != NULL) {
+        ctx->spooled = 1;
     }
 
     ngx_http_mspwh_add(counters->spooled_events, 1);

@@ -1,9 +1,8 @@
 
 #include "ngx_http_mspwh_spool.h"
 #include "ngx_http_mspwh_response.h"
+#include "ngx_http_mspwh_webhook.h"
 
-
-#define NGX_HTTP_MSPWH_SPOOL_WEBHOOK_NAME  "default"
 
 /*
  * The parts of a file's name are cut at these lengths: with ".headers" it has
@@ -224,8 +223,9 @@ ngx_http_mspwh_spool_name(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 
     event = ngx_http_mspwh_event(ctx);
 
-    p = ngx_http_mspwh_spool_part(p, NGX_HTTP_MSPWH_SPOOL_WEBHOOK_NAME,
-                                  NGX_HTTP_MSPWH_SPOOL_WEBHOOK);
+    p = ngx_http_mspwh_spool_part(p,
+                          (char *) ngx_http_mspwh_webhook_name(r)->data,
+                          NGX_HTTP_MSPWH_SPOOL_WEBHOOK);
     p = ngx_http_mspwh_spool_part(p, event ? event->type : "malformed",
                                   NGX_HTTP_MSPWH_SPOOL_TYPE);
     p = ngx_http_mspwh_spool_part(p, event ? event->entity_id : "",
@@ -322,7 +322,7 @@ ngx_http_mspwh_spool_fields_size(ngx_http_request_t *r)
     /* five of what is known, a host and that there is no type */
 
     size = 7 * NGX_HTTP_MSPWH_SPOOL_FIELD + r->request_line.len
-           + r->unparsed_uri.len + sizeof(NGX_HTTP_MSPWH_SPOOL_WEBHOOK_NAME)
+           + r->unparsed_uri.len + ngx_http_mspwh_webhook_name(r)->len
            + 2 * MSPWH_DIGEST_LENGTH + r->headers_in.server.len;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
@@ -356,8 +356,8 @@ ngx_http_mspwh_spool_metadata(u_char *p, ngx_http_request_t *r,
                     tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
                     tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
                     r->start_msec);
-    p = ngx_sprintf(p, "X-Mspwh-Webhook: %s\n" "X-Mspwh-Delivery-Id: ",
-                    NGX_HTTP_MSPWH_SPOOL_WEBHOOK_NAME);
+    p = ngx_sprintf(p, "X-Mspwh-Webhook: %V\n" "X-Mspwh-Delivery-Id: ",
+                    ngx_http_mspwh_webhook_name(r));
     p = ngx_hex_dump(p, ctx->verification->digest, MSPWH_DIGEST_LENGTH);
     *p++ = '\n';
 

@@ -184,13 +184,15 @@ ngx_http_mspwh_status_handler(ngx_http_request_t *r)
 }
 
 
-/* what the directive says, or what the client prefers */
+/* what the directive or an argument says, or what the client prefers */
 
 static ngx_uint_t
 ngx_http_mspwh_status_format(ngx_http_request_t *r)
 {
     ngx_int_t                   quality;
+    ngx_str_t                   name;
     ngx_uint_t                  i, format;
+    ngx_conf_enum_t            *asked;
     ngx_list_part_t            *part;
     ngx_table_elt_t            *header;
     ngx_http_mspwh_loc_conf_t  *mlcf;
@@ -201,6 +203,18 @@ ngx_http_mspwh_status_format(ngx_http_request_t *r)
         || mlcf->status == NGX_HTTP_MSPWH_STATUS_PROMETHEUS)
     {
         return mlcf->status;
+    }
+
+    /* the page links to the others */
+
+    if (ngx_http_arg(r, (u_char *) "format", sizeof("format") - 1, &name)
+        == NGX_OK)
+    {
+        asked = ngx_http_mspwh_find_enum(ngx_http_mspwh_status_formats, &name);
+
+        if (asked != NULL) {
+            return asked->value;
+        }
     }
 
     format = NGX_HTTP_MSPWH_STATUS_PROMETHEUS;

@@ -1,9 +1,11 @@
 
 #include "ngx_http_mspwh_variables.h"
+#include "ngx_http_mspwh_webhook.h"
 
 
 typedef enum {
     NGX_HTTP_MSPWH_VAR_VERDICT = 0,
+    NGX_HTTP_MSPWH_VAR_REASON,
     NGX_HTTP_MSPWH_VAR_KEY_ID,
     NGX_HTTP_MSPWH_VAR_DELIVERY_ID,
 
@@ -19,6 +21,8 @@ typedef enum {
 
 
 static ngx_int_t ngx_http_mspwh_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_mspwh_webhook_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_mspwh_body_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -41,6 +45,7 @@ static ngx_uint_t ngx_http_mspwh_is_early(ngx_http_request_t *r);
 
 static ngx_http_variable_t  ngx_http_mspwh_vars[] = {
     ngx_http_mspwh_var("verdict", VERDICT),
+    ngx_http_mspwh_var("reason", REASON),
     ngx_http_mspwh_var("event_type", EVENT_TYPE),
     ngx_http_mspwh_var("event_type_raw", EVENT_TYPE_RAW),
     ngx_http_mspwh_var("entity", ENTITY),
@@ -50,6 +55,8 @@ static ngx_http_variable_t  ngx_http_mspwh_vars[] = {
     ngx_http_mspwh_var("key_id", KEY_ID),
     ngx_http_mspwh_var("delivery_id", DELIVERY_ID),
     ngx_http_mspwh_var("anomaly", ANOMALY),
+    { ngx_string("mspwh_webhook"), NULL, ngx_http_mspwh_webhook_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
     ngx_http_null_variable
 };
 
@@ -143,6 +150,18 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 }
 
 
+/* the location says it, whether or not a body has been read */
+
+static ngx_int_t
+ngx_http_mspwh_webhook_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_mspwh_show(v, ngx_http_mspwh_webhook_name(r));
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_mspwh_body_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
@@ -200,6 +219,11 @@ ngx_http_mspwh_result_value(ngx_http_mspwh_ctx_t *ctx, uintptr_t data,
     }
 
     vf = ngx_http_mspwh_decided(ctx);
+
+    if (vf != NULL && data == NGX_HTTP_MSPWH_VAR_REASON) {
+        *value = ngx_http_mspwh_reasons[vf->reason].name;
+        return;
+    }
 
     if (vf == NULL || vf->secret == NULL) {
         return;

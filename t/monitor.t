@@ -152,7 +152,8 @@ for (@cases) {
     is($record->{backend}, $type =~ /note/ ? 'B' : 'A', "$what: routed by the event");
     is($record->{sha256}, sha256_hex($body // ''), "$what: byte for byte");
     is($record->{header}{'x-verdict'}, $verdict, "$what: the upstream is told");
-    is_deeply([lines($at)], $reason ? ["$verdict: $reason, let through (monitor)"] : [], "$what: log");
+    is_deeply([lines($at)],
+        $reason ? [qq($verdict: $reason, webhook "default", let through (monitor))] : [], "$what: log");
     clear_records();
 }
 
@@ -257,7 +258,8 @@ for my $chunked (0, 500) {
 # Let through by one location, rejected by the next: a line of each.
 my $at = length error_log();
 post('/try_keys', $note, @wrong);
-my $line = "bad_signature: the signature is of another body or secret, body $size bytes, 1 secret(s)";
+my $line = "bad_signature: the signature is of another body or secret, body $size bytes, 1 secret(s), "
+    . 'webhook "default"';
 is_deeply([lines($at)], ["$line, let through (monitor)", $line], 'log: let through, then rejected');
 
 # A log line has what holds at last, not what was read before.

@@ -19,6 +19,7 @@ start(<<'CONF');
     mspwh_secret old id=old;
     location / { proxy_pass http://%%A%%; }
     location /returned { return 204; }
+    location /safe { mspwh_spool %%DIR%%/spool; }
     location = /mspwh { mspwh_status; }
 CONF
 
@@ -27,11 +28,14 @@ sub traffic {
     signed('/', event($_, 3000)) for qw(ticket.created ticket.merged);
     post('/status/503', event('note.added'), 'X-Webhook-Signature' => sign('old', event('note.added')));
     signed('/', '{}');
+    signed('/safe', event('ticket.created'));
     post($_, '{}') for '/', '/returned';
     post('/', '{}', 'X-Webhook-Signature' => sign('forged', '{}'));
 }
 traffic();
-metrics_when(7, '/mspwh');
+metrics_when(8, '/mspwh');
+write_file(dir() . '/spool/status.json', '{"waiting":3,"waiting_bytes":4000,"oldest":"2026-11-24T18:18:19Z",'
+    . '"quarantined":2,"last_run":"2026-11-24T18:20:00Z","sent":1,"kept":3}');
 
 # --- promtool --------------------------------------------------------------------
 
@@ -139,9 +143,11 @@ my $until = time + 30;
 sleep 0.2 while time < $until && !@{ answer('mspwh_start_time_seconds') };
 my ($target) = @{ api('targets')->{data}{activeTargets} // [] };
 is_deeply([@{ $target // {} }{qw(health lastError)}], ['up', ''], 'the target is up');
-is_deeply(answer('sum(mspwh_requests_total)'), ['6'], 'requests');
+is_deeply(answer('sum(mspwh_requests_total)'), ['7'], 'requests');
 is_deeply(answer('mspwh_events_total{type="unknown"}'), ['1'], 'an unknown type');
-is_deeply(answer('mspwh_key_matches_total{key="new-1.x~y:z"}'), ['3'], 'a key');
+is_deeply(answer('mspwh_key_matches_total{key="new-1.x~y:z"}'), ['4'], 'a key');
+is_deeply(answer('mspwh_spool_quarantined_events'), ['2'], 'what a spool says');
+is_deeply(answer('mspwh_delivery_duration_seconds_count{webhook="default"}'), ['3'], 'a time to deliver');
 is_deeply(answer('mspwh_body_size_bytes_count - on() mspwh_body_size_bytes_bucket{le="+Inf"}'), ['0'],
     'a histogram');
 is_deeply(answer('count(scrape_samples_scraped) and on() (scrape_samples_scraped > 100)'), ['1'],
@@ -152,7 +158,7 @@ is_deeply(answer('sum(increase(mspwh_requests_total[1m])) > bool 5'), ['1'], 'an
 
 for (@exprs) {
     my ($what, $expr) = @$_;
-    $expr =~ s/\$(?:job|instance)/.*/g;
+    $expr =~ s/\$(?:job|instance|webhook)/.*/g;
     $expr =~ s/\$__\w+/1m/g;
     my $r = api('query', query => $expr);
     is($r->{status}, 'success', "$what: understood") or diag "$expr: $r->{error}";

@@ -21,7 +21,7 @@ sub line {
     post($path, $body, @headers);
     my ($line) = log_matches(qr/mspwh: /, $at);
     my $text = ($line // '') =~ /mspwh: (.*?), client: / ? $1 : $line;
-    is($text, $expected, $what);
+    is($text, qq($expected, webhook "default"), $what);
 }
 
 my $bytes = length $json;

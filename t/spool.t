@@ -38,8 +38,8 @@ for (@bad) {
     isnt($rc, 0, 'refused: a directory that cannot be made');
     like($text, qr{\[emerg\] mkdir\(\) ".*no/such/parent" failed}, 'names it');
     ($rc, $text) =
-        config_test('server { listen 127.0.0.1:%%PORT%%; location /a { mspwh_spool made/; } location /b { '
-            . 'mspwh_spool %%DIR%%/made; } }');
+        config_test('mspwh_secret k; server { listen 127.0.0.1:%%PORT%%; location /a { mspwh_spool made/; } '
+            . 'location /b { mspwh_spool %%DIR%%/made; } location /c { mspwh on; } }');
     is_deeply([$rc, $text], [0, ''], 'accepted without a word: two locations with one spool');
     is(sprintf('%04o', (stat dir() . '/made')[2] & 07777), '0700', '... which is made, for its owner only');
 }
@@ -340,7 +340,7 @@ SKIP: {
     is_deeply([map { $m->{"mspwh_$_"} } qw(spooled_events_total spooled_bytes_total spool_failures_total)],
         [$was[0] + 2, $was[1] + 2 * length $body, $was[2]], 'events and bytes are counted');
     my $json = status_json();
-    is_deeply($json->{spool}, { events => $was[0] + 2, bytes => $was[1] + 2 * length $body,
+    is_deeply($json->{spooled}, { events => $was[0] + 2, bytes => $was[1] + 2 * length $body,
         failures => $was[2] }, '... in JSON, too');
     empty();
 }

@@ -377,8 +377,15 @@ sub flat {
     $flat{'body_size_bytes_bucket{le="' . ($_->{up_to} // '+Inf') . '"}'} = $bucket += $_->{events}
         for @{ $json->{body_sizes} };
     $flat{body_size_bytes_count} = $bucket;
-    $flat{"spooled_${_}_total"} = $json->{spool}{$_} for 'events', 'bytes';
-    $flat{spool_failures_total} = $json->{spool}{failures};
+    $flat{"spooled_${_}_total"} = $json->{spooled}{$_} for 'events', 'bytes';
+    $flat{spool_failures_total} = $json->{spooled}{failures};
+    $flat{delivery_duration_seconds_sum} = sprintf '%.3f', $json->{delivery_ms} / 1000;
+    $bucket = 0;
+    for (@{ $json->{delivery_times} }) {
+        my $bound = $_->{up_to_ms} ? sprintf '%.3f', $_->{up_to_ms} / 1000 : '+Inf';
+        $flat{"delivery_duration_seconds_bucket{le=\"$bound\"}"} = $bucket += $_->{events};
+    }
+    $flat{delivery_duration_seconds_count} = $bucket;
     for my $key (@{ $json->{keys} }) {
         $flat{"key_matches_total{key=\"$key->{id}\"}"} = $key->{matches};
         $flat{"key_last_match_timestamp_seconds{key=\"$key->{id}\"}"} = $key->{last} // 0;

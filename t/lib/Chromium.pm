@@ -132,6 +132,18 @@ sub value {
     return $r->{result}{value};
 }
 
+# Presses a key such as Enter or Tab.
+sub key {
+    my ($self, $key) = @_;
+    my %text = (Enter => "\r");
+    my %code = (Enter => 13, Tab => 9);
+    for my $type ('keyDown', 'keyUp') {
+        $self->call('Input.dispatchKeyEvent', { type => $type, key => $key, code => $key,
+            windowsVirtualKeyCode => $code{$key},
+            $type eq 'keyDown' && $text{$key} ? (text => $text{$key}) : () });
+    }
+}
+
 # Waits until it is true.
 sub wait_for {
     my ($self, $expression, $seconds) = @_;
@@ -144,9 +156,12 @@ sub wait_for {
     return $self->value($expression);
 }
 
+# Of the whole page, or of so much of its top.
 sub screenshot {
-    my ($self, $file) = @_;
-    my $r = $self->call('Page.captureScreenshot', { captureBeyondViewport => JSON::PP::true });
+    my ($self, $file, $width, $height) = @_;
+    my $clip = $width && { x => 0, y => 0, width => $width, height => $height, scale => 1 };
+    my $r = $self->call('Page.captureScreenshot',
+        { captureBeyondViewport => JSON::PP::true, $clip ? (clip => $clip) : () });
     open my $fh, '>:raw', $file or die "$file: $!";
     print $fh decode_base64($r->{data});
 }

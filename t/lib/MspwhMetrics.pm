@@ -19,10 +19,15 @@ sub status_text {
     return $r->{body};
 }
 
-# Values by name and labels, as written.
+# Values by name and labels, as written, but for the label of the default webhook.
 sub metrics {
-    return { map { /^(mspwh_\S+) (\d+)$/ ? ($1 => $2) : die "not a sample: $_\n" }
-        grep { !/^#/ } split /\n/, status_text('text/plain', @_) };
+    my %value;
+    for (grep { !/^#/ } split /\n/, status_text('text/plain', @_)) {
+        my ($name, $value) = /^(mspwh_\S+) ([\d.]+)$/ or die "not a sample: $_\n";
+        $name =~ s/\{webhook="default"\}$|webhook="default",//;
+        $value{$name} = $value;
+    }
+    return \%value;
 }
 
 # A request is counted after its answer: wait until the sum of all is right.

@@ -119,7 +119,7 @@ sub write_conf {
     my $load = load_module();
     my $shown = $ENV{MSPWH_NO_MODULE} ? '-' : '"$mspwh_verdict" "$mspwh_event_type"';
     my $env = join '', map { "env $_;\n" } grep { defined $ENV{$_} }
-        qw(ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
+        qw(ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS FAKETIME_TIMESTAMP_FILE);
     $http = join "\n", grep { !defined lacks(conf => $_) } split /\n/, $http;
     return write_file($name, expand(<<"CONF"));
 $user

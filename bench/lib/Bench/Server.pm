@@ -120,7 +120,7 @@ sub start_peer {
         USER => $> == 0 ? 'user root;' : '', MODULE => $module, SECRET => "$dir/secret",
         SECRET_TEXT => SECRET, SECRET_BASE64 => encode_base64(SECRET, ''),
         UPSTREAM => $upstream_port, MEMORY => $peer->{port}{memory},
-        FILE => $peer->{port}{file}, PEERS => "$root/bench/peers", HOME => $home,
+        FILE => $peer->{port}{file}, PEERS => "$root/bench/peers", HOME => $home, RECENT => 500,
         %{ $o{words} // {} },
     );
     my $start = __PACKAGE__->can("start_$name") // \&start_nginx;
@@ -143,10 +143,10 @@ sub start_nginx {
     die "$name: no worker process\n" if !@{ $peer->{pids} };
 }
 
-# The module without its counters, configured as with them.
+# The module without its counters, history and recent deliveries, otherwise configured as with them.
 sub start_uncounted {
     my ($peer, $words) = @_;
-    start_nginx($peer, { %$words, MODULE => "$dir/no_counters.so" }, 'mspwh.conf');
+    start_nginx($peer, { %$words, MODULE => "$dir/no_counters.so", RECENT => 0 }, 'mspwh.conf');
 }
 
 sub start_haproxy {
