@@ -168,6 +168,8 @@ sub kinds {
     my @kinds = (
         { name => 'status as JSON', path => '/status/json', status => 200, method => 'GET' },
         { name => 'status for Prometheus', path => '/status/prometheus', status => 200, method => 'GET' },
+        { name => 'status in the format asked for', path => '/status/any?format=json', status => 200,
+            method => 'GET' },
         { name => 'status as HTML', path => '/status/html', status => 200, method => 'GET' },
         { name => 'in memory', path => '/memory', status => 200 },
         { name => 'of an unknown type', path => '/memory', status => 200, event => $unknown },
@@ -202,6 +204,8 @@ sub kinds {
         { name => 'HTTP/2', path => '/memory', status => 200, curl => 'h2', event => $many },
         { name => 'HTTP/2, in a file', path => '/file', status => 200, curl => 'h2', event => $large },
         { name => 'TLS', path => '/memory', status => 200, curl => 'tls' },
+        { name => 'status as JSON, all of it', path => '/status/json?recent=500&history=5&webhook=default',
+            status => 200, method => 'GET' },
     );
     $_->{passes} = $_->{status} == 200 && !$_->{first} && !$_->{method} for @kinds;
     return @kinds;
@@ -209,6 +213,9 @@ sub kinds {
 
 sub kind_config {
     my ($cert, $key) = tls_files();
+    mkdir dir() . "/$_" for 'files', 'files/spool';
+    write_file('files/spool/status.json', '{"waiting":1,"waiting_bytes":2,"oldest":"2026-11-24T18:18:19Z",'
+        . '"quarantined":0,"last_run":"2026-11-24T18:18:19Z","sent":3,"kept":1}', 0644);
     my $recorder = '127.0.0.1:' . recorder_port();
     my $dead = port('dead');
     my $proxy = "proxy_pass http://$recorder;";
@@ -268,6 +275,7 @@ server {
     location \@spool { mspwh on; mspwh_spool files/spool; }
     location = /status/json { mspwh_status json; }
     location = /status/prometheus { mspwh_status prometheus; }
+    location = /status/any { mspwh_status; }
     location = /status/html { mspwh_status html; }
 }
 CONF
