@@ -164,7 +164,8 @@ for my $site (grep { $_->{failed} } @sites) {
     $called ? $failed{ $site->{name} . where($site) }++ : $jumped{ $site->{name} }++;
 }
 # what only a reload, a spool's status.json or an anomaly among the last deliveries leads to
-my $rare = qr{ in ngx_http_mspwh_(?:new_account|read_\w+|json_(?:delivered_anomalies|about)),};
+my $status = qr/json_delivered_anomalies|json_about|read_small_file|read_waiting/;
+my $rare = qr/ in ngx_http_mspwh_(?:new_account|$status),/;
 my @known = map { $calls{$_} . where({ offset => $_ }) } keys %calls;
 my %missed = map { $_ => 1 } grep { !$failed{$_} && !/$rare/ } @known;
 $missed{"$_ at the end of a function"} = 1 for grep { !$jumped{$_} } keys %jumps;

@@ -83,7 +83,7 @@ sub level {
     my $text = shift;
     return 'main'   if $text =~ /^(?:http|load_module)\b/m;
     return 'http'   if $text
-        =~ /^(?:server|upstream|map|split_clients|log_format|limit_req_zone|mspwh_dedup_zone|mspwh_recent)\b/m;
+        =~ /^(?:server|upstream|map|split_clients|log_format|limit_req_zone|mspwh_(?:dedup_zone|recent))\b/m;
     return 'server' if $text =~ /^location\b/m;
     return 'location';
 }
