@@ -189,6 +189,7 @@ is_deeply([told(['/moved'])], [], 'no line: /moved');
 is((grep { $_->{uri} eq '/tickets' } records())[0]{backend}, 'B', 'try_files chooses by the event');
 send_bytes(my $c = connection(), "BROKEN\r\n\r\n");
 read_response($c);
+close $c->{socket};
 is_deeply([told(['/', @signed])], [], 'no line: what is no request');
 
 stop();
