@@ -1,6 +1,6 @@
-# make            build/ngx_http_mspwh_module.so, for the installed nginx
-# make install    the module into nginx's modules path, the scripts, man pages and systemd
-#                 units below PREFIX=/usr/local; DESTDIR is honoured
+# make            build/ngx_http_mspwh_module.so, for the installed nginx, and build/mspwh-inspect
+# make install    the module into nginx's modules path, the scripts, mspwh-inspect, man pages
+#                 and systemd units below PREFIX=/usr/local; DESTDIR is honoured
 # make install-tools  the same without the module; make uninstall  all of it, away
 # make run        install what is missing, build, run the demonstration
 # make stop       stop the demonstration's nginx
@@ -43,17 +43,22 @@ MODULE   = build/ngx_http_mspwh_module.so
 SRC      = ngx_http_mspwh_module
 SOURCES  = $(wildcard $(SRC)/*.c $(SRC)/core/*.c)
 HEADERS  = $(wildcard $(SRC)/*.h $(SRC)/core/*.h)
-HELPERS  = $(wildcard t/unit/*.c t/fuzz/*.c t/timing/*.c t/lib/faults/*.c bench/*.c \
-             tools/sanitize/*.c)
+INSPECT  = build/mspwh-inspect
+INSPECT_SOURCES = $(wildcard bin/inspect/*.c)
+INSPECT_HEADERS = $(wildcard bin/inspect/*.h)
+CORE     = $(wildcard $(SRC)/core/*.c)
+HELPERS  = $(INSPECT_SOURCES) $(wildcard t/unit/*.c t/fuzz/*.c t/timing/*.c t/lib/faults/*.c \
+             bench/*.c tools/sanitize/*.c)
 TREE     = build/nginx
 CONFIGURED = $(TREE)/objs/Makefile
 
 NGINX_INCS = $(addprefix -isystem $(TREE)/,objs src/core src/event \
                  src/event/modules src/event/quic src/os/unix src/http \
                  src/http/modules src/http/v2 src/http/v3)
+INCS       = -I$(SRC) -I$(SRC)/core -Ibin/inspect -DMSPWH_VERSION='"0"'
 WARNINGS   = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter
 
-all: $(MODULE)
+all: $(MODULE) $(INSPECT)
 
 # nginx's tree is copied, as its configure writes into it
 
@@ -70,6 +75,15 @@ $(MODULE): $(CONFIGURED) $(SOURCES) $(HEADERS)
 	$(MAKE) -C $(TREE) -f objs/Makefile modules
 	install -m 644 $(TREE)/objs/ngx_http_mspwh_module.so $@
 
+# mspwh-inspect has the core in it, and nothing of nginx
+
+CFLAGS   ?= -O2 -g
+
+$(INSPECT): $(INSPECT_SOURCES) $(INSPECT_HEADERS) $(CORE) $(HEADERS) VERSION
+	@mkdir -p build
+	$(CC) -std=gnu11 -Wall -Wextra $(CPPFLAGS) $(CFLAGS) -DMSPWH_VERSION='"$(shell cat VERSION)"' \
+	    -I$(SRC)/core -o $@ $(INSPECT_SOURCES) $(CORE) $(LDFLAGS) -lcjson -lcrypto
+
 install: $(MODULE)
 	tools/accepts-module "$(NGINX)" "$(abspath $(MODULE))"
 	$(MAKE) install-tools
@@ -78,7 +92,7 @@ install: $(MODULE)
 
 TOOLS_TO = "$(DESTDIR)" "$(PREFIX)" "$(UNITDIR)"
 
-install-tools:
+install-tools: $(INSPECT)
 	tools/install-tools $(TOOLS_TO)
 
 uninstall:
@@ -177,14 +191,14 @@ lint:
 	$(MAKE) check-sources
 
 check-sources: $(MODULE)
-	gcc $(WARNINGS) -fsyntax-only -I$(SRC) -I$(SRC)/core $(NGINX_INCS) $(SOURCES) $(HELPERS)
-	clang $(WARNINGS) -fsyntax-only -I$(SRC) -I$(SRC)/core $(NGINX_INCS) $(SOURCES) $(HELPERS)
+	gcc $(WARNINGS) -fsyntax-only $(INCS) $(NGINX_INCS) $(SOURCES) $(HELPERS)
+	clang $(WARNINGS) -fsyntax-only $(INCS) $(NGINX_INCS) $(SOURCES) $(HELPERS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
-	    --enable=warning,performance,portability -I$(SRC) -I$(SRC)/core $(SRC) $(HELPERS)
+	    --enable=warning,performance,portability $(INCS) $(SRC) $(HELPERS)
 	clang-tidy --quiet --warnings-as-errors='*' \
 	    -checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*' \
 	    $(SOURCES) -- \
-	    -std=gnu11 -I$(SRC) -I$(SRC)/core $(NGINX_INCS)
+	    -std=gnu11 $(INCS) $(NGINX_INCS)
 	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps \
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \

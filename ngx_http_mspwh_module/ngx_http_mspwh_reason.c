@@ -7,7 +7,7 @@
 
 ngx_str_t  ngx_http_mspwh_verdicts[NGX_HTTP_MSPWH_VERDICTS] = {
     [NGX_HTTP_MSPWH_NONE] = ngx_null_string,
-    NGX_HTTP_MSPWH_VERDICT_TABLE(NGX_HTTP_MSPWH_VERDICT_NAME)
+    MSPWH_VERDICTS(NGX_HTTP_MSPWH_VERDICT_NAME)
 };
 
 
@@ -26,9 +26,8 @@ ngx_http_mspwh_reason_t  ngx_http_mspwh_reasons[NGX_HTTP_MSPWH_REASONS] = {
     [NGX_HTTP_MSPWH_NO_REASON] = {
         NGX_HTTP_MSPWH_NONE, ngx_null_string, "no reason"
     },
-    NGX_HTTP_MSPWH_REASON_TABLE(NGX_HTTP_MSPWH_REASON_ENTRY,
-                                NGX_HTTP_MSPWH_JSON_ENTRY,
-                                NGX_HTTP_MSPWH_EVENT_ENTRY)
+    MSPWH_REASONS(NGX_HTTP_MSPWH_REASON_ENTRY, NGX_HTTP_MSPWH_JSON_ENTRY,
+                  NGX_HTTP_MSPWH_EVENT_ENTRY)
 };
 
 

@@ -6,7 +6,7 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use Test::More;
 use MspwhDocs qw(page_text);
-use MspwhTest qw(run installed);
+use MspwhTest qw(run installed inspect_program);
 
 my $repo = abs_path(dirname(__FILE__) . '/..');
 
@@ -29,10 +29,11 @@ sub items {
     return sort map { plain($_) } page_text("docs/man/$page") =~ /^\.It ($macro .*)/mg;
 }
 
-for my $tool (qw(mspwh-send mspwh-redeliver)) {
-    my ($rc, $help) = run("$repo/bin/$tool", '--help');
-    my @options = sort $help =~ /^  (--\S*(?: [A-Z.]+\b)?(?: \.\.\.)?)/mg;
-    cmp_ok(scalar @options, '>', 9, "$tool --help tells of options");
+for my $tool (qw(mspwh-send mspwh-redeliver mspwh-inspect)) {
+    my $program = $tool eq 'mspwh-inspect' ? inspect_program() : "$repo/bin/$tool";
+    my ($rc, $help) = run($program, '--help');
+    my @options = sort $help =~ /^  (--\S*(?: [A-Z.=]+\b)?(?: \.\.\.)?)/mg;
+    cmp_ok(scalar @options, '>', 6, "$tool --help tells of options");
     is_deeply([items("$tool.1", 'Fl')], \@options, "$tool(1) has these options");
     my ($status) = $help =~ /^Exit status: (.*?)\n\n/ms;
     my ($said) = page_text("docs/man/$tool.1") =~ /^\.Sh EXIT STATUS\n(.*?)^\.Sh /ms;

@@ -22,7 +22,7 @@ our @EXPORT = (@MspwhClient::EXPORT, qw(
     start start_http start_with reload stop config_test write_file slurp dir port url expand
     sign signed records clear_records error_log log_matches
     master_pid new_master alive workers run tls_files nginx lacks needs all_needs
-    listen_http2 has_module installed VARS SECRET
+    listen_http2 has_module installed inspect_program VARS SECRET
 ));
 
 our $Workers = 2;
@@ -177,6 +177,14 @@ sub run {
 }
 
 sub installed { my $command = shift; return scalar grep { -x "$_/$command" } split /:/, $ENV{PATH} }
+
+# mspwh-inspect, built if need be.
+sub inspect_program {
+    my $program = $ENV{MSPWH_INSPECT} // "$repo/build/mspwh-inspect";
+    my ($rc, $text) = $ENV{MSPWH_INSPECT} ? 0 : run('make', '-s', '-C', $repo, 'build/mspwh-inspect');
+    die "mspwh-inspect cannot be built: $text" if $rc;
+    return $program;
+}
 
 sub start {
     my $server = shift;
