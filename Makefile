@@ -197,7 +197,7 @@ check-sources: $(MODULE)
 	    --enable=warning,performance,portability $(INCS) $(SRC) $(HELPERS)
 	clang-tidy --quiet --warnings-as-errors='*' \
 	    -checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*' \
-	    $(SOURCES) -- \
+	    $(SOURCES) $(INSPECT_SOURCES) -- \
 	    -std=gnu11 $(INCS) $(NGINX_INCS)
 	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps \
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \

@@ -2,10 +2,14 @@
 #include "ngx_http_mspwh_response.h"
 
 
+/* senders spell a name as the standards do: case rarely matters */
+
 ngx_uint_t
 ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name, size_t len)
 {
-    return h->key.len == len && ngx_strncasecmp(h->key.data, name, len) == 0;
+    return h->key.len == len
+           && (ngx_memcmp(h->key.data, name, len) == 0
+               || ngx_strncasecmp(h->key.data, name, len) == 0);
 }
 
 

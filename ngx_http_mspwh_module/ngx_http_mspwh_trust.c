@@ -115,9 +115,10 @@ ngx_http_mspwh_is_usable(ngx_http_request_t *r,
 
     return ngx_http_mspwh_same_secrets(v->secrets, mlcf->secrets)
            && v->header.len == mlcf->header.len
-           && ngx_strncasecmp(v->header.data, mlcf->header.data,
-                              mlcf->header.len)
-              == 0;
+           && (v->header.data == mlcf->header.data
+               || ngx_strncasecmp(v->header.data, mlcf->header.data,
+                                  mlcf->header.len)
+                  == 0);
 }
 
 

@@ -54,11 +54,10 @@ inspect_walk(const void *document, size_t length, inspect_visit_pt visit,
 {
     inspect_walk_t  walk;
 
+    memset(&walk, 0, sizeof(inspect_walk_t));
+
     walk.visit = visit;
     walk.data = data;
-    walk.pointer = NULL;
-    walk.length = 0;
-    walk.size = 0;
 
     inspect_put(&walk, "", 0);
 

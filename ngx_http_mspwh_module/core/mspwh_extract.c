@@ -14,7 +14,9 @@ static void mspwh_extract_value(void *data, mspwh_json_type_e type,
     const char *text, size_t length);
 
 static unsigned mspwh_extract_find(const mspwh_extract_plan_t *plan,
-    const char *name, size_t length);
+    const char *name, const char *end);
+static int mspwh_extract_spells(const mspwh_extract_plan_t *plan,
+    const char *name, const char *end, const char *key);
 static void mspwh_extract_keep(mspwh_extract_t *e, unsigned slot,
     mspwh_json_type_e type, const char *text, size_t length);
 static int mspwh_extract_is_same(const mspwh_extract_found_t *found,
@@ -51,6 +53,11 @@ mspwh_extract_plan(unsigned nslots)
         plan->slots[i].same = i;
     }
 
+    for (i = 0; i < 256; i++) {
+        plan->folded[i] = (i == '_' || i == '-')
+                          ? 0 : (unsigned char) mspwh_to_lower(i);
+    }
+
     plan->root = mspwh_pointer_tree();
     if (plan->root == NULL) {
         free(plan);
@@ -66,14 +73,10 @@ mspwh_extract_by_name(mspwh_extract_plan_t *plan, unsigned slot,
     const char *name, mspwh_json_want_e want)
 {
     plan->slots[slot].key = name;
-    plan->slots[slot].length = strlen(name);
     plan->slots[slot].want = want;
 
-    plan->letters |= (uint32_t) 1 << (name[0] - 'a');
-
-    if (slot >= plan->nnames) {
-        plan->nnames = slot + 1;
-    }
+    plan->letters[name[0] - 'a'] |= (uint16_t) (1u << slot);
+    plan->has_names = 1;
 }
 
 
@@ -120,7 +123,7 @@ mspwh_extract_init(mspwh_extract_t *e, const mspwh_extract_plan_t *plan)
     e->is_out_of_memory = 0;
     e->slot = MSPWH_EXTRACT_NO_SLOT;
     e->node = plan->root;
-    e->by_name[0] = (plan->nnames > 0);
+    e->named = plan->has_names ? 0 : -1;
 
     e->object = cJSON_CreateObject();
     e->found = calloc(plan->nslots, sizeof(mspwh_extract_found_t));
@@ -179,6 +182,7 @@ mspwh_extract_begin(void *data, mspwh_json_type_e type)
 {
     mspwh_extract_t  *e = data;
 
+    int                          by_name;
     unsigned                     depth;
     const mspwh_pointer_node_t  *node;
 
@@ -190,10 +194,16 @@ mspwh_extract_begin(void *data, mspwh_json_type_e type)
 
     mspwh_extract_value(e, type, NULL, 0);
 
-    e->by_name[depth] = e->by_name[depth - 1] && type == MSPWH_JSON_OBJECT;
+    /* deeper ones have been closed */
+
+    if ((int) depth - 1 <= e->named) {
+        e->named = (int) depth - (type != MSPWH_JSON_OBJECT);
+    }
+
+    by_name = ((int) depth <= e->named);
 
     if (depth > MSPWH_POINTER_TOKENS) {
-        return e->by_name[depth];
+        return by_name;
     }
 
     node = (e->node != NULL && e->node->nchildren > 0) ? e->node : NULL;
@@ -201,7 +211,7 @@ mspwh_extract_begin(void *data, mspwh_json_type_e type)
     e->nodes[depth] = node;
     e->next[depth] = 0;
 
-    return e->by_name[depth] || node != NULL;
+    return by_name || node != NULL;
 }
 
 
@@ -210,6 +220,7 @@ mspwh_extract_name(void *data, const char *name, size_t length)
 {
     mspwh_extract_t  *e = data;
 
+    int                by_name;
     unsigned           slot, depth;
     mspwh_json_want_e  want;
 
@@ -217,14 +228,15 @@ mspwh_extract_name(void *data, const char *name, size_t length)
     e->node = NULL;
 
     depth = e->json.depth;
-    want = e->by_name[depth] ? MSPWH_JSON_CONTAINER : MSPWH_JSON_SKIP;
+    by_name = ((int) depth <= e->named);
+    want = by_name ? MSPWH_JSON_CONTAINER : MSPWH_JSON_SKIP;
 
     if (name == NULL) {
         return want;
     }
 
-    if (e->by_name[depth]) {
-        slot = mspwh_extract_find(e->plan, name, length);
+    if (by_name) {
+        slot = mspwh_extract_find(e->plan, name, name + length);
 
         if (slot != MSPWH_EXTRACT_NO_SLOT
             && (e->found[slot].item == NULL || e->found[slot].depth >= depth))
@@ -291,52 +303,60 @@ mspwh_extract_value(void *data, mspwh_json_type_e type, const char *text,
 }
 
 
-/* the slot that a name is for */
+/* the slot that a name is for; most names are over with their first letter */
 
 static unsigned
 mspwh_extract_find(const mspwh_extract_plan_t *plan, const char *name,
-    size_t length)
+    const char *end)
 {
-    char                         text[MSPWH_EXTRACT_NAME];
-    size_t                       n;
-    unsigned                     i;
-    const char                  *end;
-    const mspwh_extract_slot_t  *slot;
+    unsigned       i, slots;
+    unsigned char  first;
 
-    n = 0;
+    first = 0;
 
-    for (end = name + length; name < end; name++) {
-        if (*name == '_' || *name == '-') {
-            continue;
-        }
-
-        if (n == MSPWH_EXTRACT_NAME) {
-            return MSPWH_EXTRACT_NO_SLOT;
-        }
-
-        text[n] = (char) mspwh_to_lower(*name);
-
-        /* most names are over with their first letter */
-
-        if (n == 0
-            && (!mspwh_is_lower(text[0])
-                || (plan->letters >> (text[0] - 'a') & 1) == 0))
-        {
-            return MSPWH_EXTRACT_NO_SLOT;
-        }
-
-        n++;
+    while (name < end && first == 0) {
+        first = plan->folded[(unsigned char) *name++];
     }
 
-    for (i = 0; i < plan->nnames; i++) {
-        slot = &plan->slots[i];
+    if (!mspwh_is_lower(first)) {
+        return MSPWH_EXTRACT_NO_SLOT;
+    }
 
-        if (slot->length == n && n > 0 && memcmp(slot->key, text, n) == 0) {
+    slots = plan->letters[first - 'a'];
+
+    for (i = 0; slots != 0; i++, slots >>= 1) {
+        if ((slots & 1)
+            && mspwh_extract_spells(plan, name, end, plan->slots[i].key + 1))
+        {
             return i;
         }
     }
 
     return MSPWH_EXTRACT_NO_SLOT;
+}
+
+
+static int
+mspwh_extract_spells(const mspwh_extract_plan_t *plan, const char *name,
+    const char *end, const char *key)
+{
+    unsigned char  ch;
+
+    for ( /* void */ ; name < end; name++) {
+        ch = plan->folded[(unsigned char) *name];
+
+        if (ch == 0) {
+            continue;
+        }
+
+        if (ch != (unsigned char) *key) {
+            return 0;
+        }
+
+        key++;
+    }
+
+    return *key == '\0';
 }
 
 

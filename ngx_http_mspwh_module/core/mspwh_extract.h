@@ -26,7 +26,6 @@
 typedef struct {
     /* the name or the pointer; NULL if nothing is asked for */
     const char                *key;
-    size_t                     length;
     mspwh_json_want_e          want;
 
     /* the first slot with the same pointer, or this one */
@@ -39,11 +38,13 @@ typedef struct {
 typedef struct {
     unsigned                   nslots;
 
-    /* slots from this one on have no names */
-    unsigned                   nnames;
+    unsigned                   has_names:1;
 
-    /* a bit for the first letter of each name, from "a" */
-    uint32_t                   letters;
+    /* by the first letter, from "a": a bit for each slot with such a name */
+    uint16_t                   letters[26];
+
+    /* how each byte of a name is compared: small letters; 0 for "_" and "-" */
+    unsigned char              folded[256];
 
     mspwh_pointer_node_t      *root;
     mspwh_extract_slot_t       slots[];
@@ -92,8 +93,8 @@ typedef struct {
     const mspwh_pointer_node_t  *nodes[MSPWH_POINTER_TOKENS + 1];
     size_t                       next[MSPWH_POINTER_TOKENS + 1];
 
-    /* whether names are looked for there: not inside arrays */
-    unsigned char                by_name[MSPWH_JSON_DEPTH + 1];
+    /* how deep names are looked for: not inside arrays; -1 if there are none */
+    int                          named;
 } mspwh_extract_t;
 
 

@@ -10,45 +10,88 @@
 
 #define MSPWH_BASE64_LENGTH  ((MSPWH_DIGEST_LENGTH + 2) / 3 * 4)
 
+_Static_assert(MSPWH_DIGEST_LENGTH % 3 == 2, "one byte of padding");
 
+
+/* the digits of Base64, and of what is none, MSPWH_NO_DIGIT */
+
+#define MSPWH_NO_DIGIT  0xc0
+#define XX              MSPWH_NO_DIGIT
+
+static const unsigned char  mspwh_base64_digits[128] = {
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, 62, XX, XX, XX, 63,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, XX, XX, XX, XX, XX, XX,
+    XX,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, XX, XX, XX, XX, XX,
+    XX, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, XX, XX, XX, XX, XX
+};
+
+#undef XX
+
+
+static unsigned mspwh_base64_digit(char ch);
 static EVP_MAC_CTX *mspwh_secret_mac(const void *text, size_t length);
 static int mspwh_secret_fingerprint(mspwh_secret_t *hmac);
 static unsigned mspwh_secret_can_reset(const mspwh_secret_t *hmac);
 static int mspwh_openssl_failed(void);
 
 
+/*
+ * Not by OpenSSL, which also accepts white space, other padding and stray bits
+ * after the last byte.
+ */
+
 int
 mspwh_signature_decode(const char *value, size_t length,
     unsigned char digest[MSPWH_DIGEST_LENGTH])
 {
-    unsigned char  text[MSPWH_BASE64_LENGTH + 1];
-    unsigned char  bytes[MSPWH_BASE64_LENGTH / 4 * 3];
+    unsigned        i, a, b, c, d, invalid;
+    unsigned char   bytes[MSPWH_BASE64_LENGTH / 4 * 3], *p;
 
-    if (length != MSPWH_BASE64_LENGTH) {
+    if (length != MSPWH_BASE64_LENGTH
+        || value[MSPWH_BASE64_LENGTH - 1] != '=')
+    {
         return -1;
     }
 
-    if (EVP_DecodeBlock(bytes, (const unsigned char *) value,
-                        MSPWH_BASE64_LENGTH)
-        == -1)
-    {
-        return mspwh_openssl_failed();
+    invalid = 0;
+    p = bytes;
+
+    for (i = 0; i < MSPWH_BASE64_LENGTH; i += 4) {
+        a = mspwh_base64_digit(value[i]);
+        b = mspwh_base64_digit(value[i + 1]);
+        c = mspwh_base64_digit(value[i + 2]);
+        d = (i + 4 < MSPWH_BASE64_LENGTH) ? mspwh_base64_digit(value[i + 3])
+                                          : 0;
+
+        invalid |= a | b | c | d;
+
+        *p++ = (unsigned char) (a << 2 | b >> 4);
+        *p++ = (unsigned char) (b << 4 | c >> 2);
+        *p++ = (unsigned char) (c << 6 | d);
     }
 
-    /*
-     * OpenSSL accepts white space, other padding and stray bits after the last
-     * byte; only the canonical text survives a round trip.
-     */
+    /* the last byte has the stray bits */
 
-    EVP_EncodeBlock(text, bytes, MSPWH_DIGEST_LENGTH);
-
-    if (memcmp(text, value, MSPWH_BASE64_LENGTH) != 0) {
+    if ((invalid & MSPWH_NO_DIGIT) != 0 || bytes[MSPWH_DIGEST_LENGTH] != 0) {
         return -1;
     }
 
     memcpy(digest, bytes, MSPWH_DIGEST_LENGTH);
 
     return 0;
+}
+
+
+static unsigned
+mspwh_base64_digit(char ch)
+{
+    unsigned char  byte = (unsigned char) ch;
+
+    return (byte < 0x80) ? mspwh_base64_digits[byte] : MSPWH_NO_DIGIT;
 }
 
 

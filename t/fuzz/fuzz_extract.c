@@ -405,7 +405,7 @@ fuzz_compare(fuzz_input_t *input, const mspwh_extract_t *extract,
 
         memset(&search, 0, sizeof(fuzz_search_t));
 
-        if (i < extract->plan->nnames) {
+        if (slot->key[0] != '/') {
             fuzz_by_name(&search, tree, slot->key, 1);
 
         } else {

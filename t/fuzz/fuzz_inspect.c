@@ -38,7 +38,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     inspect_judge(&result, &input);
 
-    fuzz_check(result.reason == INSPECT_HEADER_MISSING, "%u", result.reason);
+    fuzz_check(result.reason == INSPECT_HEADER_MISSING, "%d",
+               (int) result.reason);
 
     report = fuzz_memory(sizeof(inspect_report_t));
 
