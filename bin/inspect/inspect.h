@@ -9,6 +9,8 @@
 #define _INSPECT_H_INCLUDED_
 
 
+#include <stdio.h>
+
 #include "mspwh_reason.h"
 #include "mspwh_signature.h"
 
@@ -145,9 +147,16 @@ void inspect_print_json(const inspect_input_t *input,
     const inspect_result_t *result);
 
 
-/* Ends the process: with a message about the arguments, or without memory. */
-void inspect_usage(const char *format, ...)
-    __attribute__((format(printf, 1, 2), noreturn));
+/* Tells what is wrong with the arguments, as printf(), and ends the process. */
+#define inspect_usage(...)                                                    \
+    do {                                                                      \
+        fputs("mspwh-inspect: ", stderr);                                     \
+        fprintf(stderr, __VA_ARGS__);                                         \
+        inspect_see_help();                                                   \
+    } while (0)
+
+/* These end the process. */
+void inspect_see_help(void) __attribute__((noreturn));
 void inspect_no_memory(void) __attribute__((noreturn));
 
 /* These end the process if there is no memory. */

@@ -3,7 +3,6 @@
 
 #include "inspect_change.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +19,14 @@ static const char *inspect_try(const inspect_change_t *changes,
 static int inspect_signs(const inspect_text_t *secret,
     const inspect_text_t *body,
     const unsigned char digest[MSPWH_DIGEST_LENGTH]);
-static char *inspect_format(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+
+
+#define inspect_format(text, ...)                                             \
+    do {                                                                      \
+        if (asprintf(text, __VA_ARGS__) == -1) {                              \
+            inspect_no_memory();                                              \
+        }                                                                     \
+    } while (0)
 
 
 /* "sha256=" and the like may stand before the signature */
@@ -58,12 +63,12 @@ inspect_hint(const inspect_input_t *input)
         return hint;
     }
 
-    whole = inspect_format("the signature is in %s%s, but has to be padded "
-                           "Base64 and nothing else%s%s",
-                           form ? form : "Base64",
-                           (rest.data == input->signature.data)
-                           ? "" : " with a prefix",
-                           hint ? "; " : "", hint ? hint : "");
+    inspect_format(&whole, "the signature is in %s%s, but has to be padded "
+                   "Base64 and nothing else%s%s",
+                   form ? form : "Base64",
+                   (rest.data == input->signature.data) ? ""
+                                                        : " with a prefix",
+                   hint ? "; " : "", hint ? hint : "");
     free(hint);
 
     return whole;
@@ -114,6 +119,7 @@ static char *
 inspect_explain(const inspect_input_t *input,
     const unsigned char digest[MSPWH_DIGEST_LENGTH])
 {
+    char                  *hint;
     unsigned               i;
     const char            *words, *file;
     const inspect_text_t  *secret, *body;
@@ -133,15 +139,17 @@ inspect_explain(const inspect_input_t *input,
         words = inspect_try(inspect_secret_changes, secret, NULL, body,
                             digest);
         if (words != NULL) {
-            return inspect_format("the sender has the secret of \"%s\" %s",
-                                  file, words);
+            inspect_format(&hint, "the sender has the secret of \"%s\" %s",
+                           file, words);
+            return hint;
         }
 
         words = inspect_try(inspect_body_changes, body, secret, NULL, digest);
 
         if (words != NULL) {
-            return inspect_format("the body was signed %s, with the secret "
-                                  "of \"%s\"", words, file);
+            inspect_format(&hint, "the body was signed %s, with the secret "
+                           "of \"%s\"", words, file);
+            return hint;
         }
     }
 
@@ -209,23 +217,4 @@ inspect_signs(const inspect_text_t *secret, const inspect_text_t *body,
     }
 
     return match == 0;
-}
-
-
-static char *
-inspect_format(const char *format, ...)
-{
-    int      length;
-    char    *text;
-    va_list  args;
-
-    va_start(args, format);
-    length = vasprintf(&text, format, args);
-    va_end(args);
-
-    if (length == -1) {
-        inspect_no_memory();
-    }
-
-    return text;
 }

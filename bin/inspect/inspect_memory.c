@@ -1,25 +1,14 @@
 
 #include "inspect.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 
 void
-inspect_usage(const char *format, ...)
+inspect_see_help(void)
 {
-    va_list  args;
-
-    fputs("mspwh-inspect: ", stderr);
-
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-
     fputs("\nTry \"mspwh-inspect --help\".\n", stderr);
-
     exit(2);
 }
 
