@@ -42,7 +42,9 @@ sub as_json {
 }
 
 sub event {
-    my %member = (eventType => '"Ticket created"', entityId => 17, Details => '"d"', AdditionalFields => '[]', @_);
+    my %member = (
+        eventType => '"Ticket created"', entityId => 17, Details => '"d"', AdditionalFields => '[]', @_,
+    );
     return '{' . join(',', map { qq("$_":$member{$_}) } grep { defined $member{$_} } sort keys %member) . '}';
 }
 
@@ -130,21 +132,26 @@ for (
     ['hex', unpack('H*', $bytes), $bytes, $event, $event, qr/secret of ".*" as the bytes .* hex digits/],
     ['HEX', uc unpack('H*', $bytes), $bytes, $event, $event, qr/secret of ".*" as the bytes .* hex digits/],
     ['Base64', base64($bytes), $bytes, $event, $event, qr/secret of ".*" as the bytes .* Base64/],
-    ['Base64url', encode_base64url($bytes), $bytes, $event, $event, qr/secret of ".*" as the bytes .* Base64/],
+    ['Base64url', encode_base64url($bytes), $bytes, $event, $event,
+        qr/secret of ".*" as the bytes .* Base64/],
     ['the hex digits', 'ab', '6162', $event, $event, qr/secret of ".*" as hex digits$/],
     ['a body without a newline', 's', 's', $sent, $event, qr/body was signed without the newline at its end/],
-    ['a body without CR LF', 's', 's', "$event\r\n", $event, qr/body was signed without the newline at its end/],
+    ['a body without CR LF', 's', 's', "$event\r\n", $event,
+        qr/body was signed without the newline at its end/],
     ['a body with a newline', 's', 's', $event, $sent, qr/body was signed with a newline at its end/],
     ['a body with CR LF', 's', 's', $event, "$event\r\n", qr/body was signed with CR LF at its end/],
     ['LF for CR LF', 's', 's', $lines =~ s/\n/\r\n/gr, $lines, qr/body was signed with LF in place of CR LF/],
-    ['CR LF for LF', 's', 's', $lines, $lines =~ s/\n/\r\n/gr, qr/body was signed with CR LF in place of LF/],
+    ['CR LF for LF', 's', 's', $lines, $lines =~ s/\n/\r\n/gr,
+        qr/body was signed with CR LF in place of LF/],
     ['a body with a mark', 's', 's', $event, "$mark$event", qr/body was signed with a byte order mark/],
-    ['a body without a mark', 's', 's', "$mark$event", $event, qr/body was signed without the byte order mark/],
+    ['a body without a mark', 's', 's', "$mark$event", $event,
+        qr/body was signed without the byte order mark/],
     ['an empty body', 's', 's', $event, '', qr/body was signed while it was empty/],
     ['no mistake that is known', 's', 'another', $event, $event, undef],
 ) {
     my ($what, $ours, $theirs, $body, $signed, $hint) = @$_;
-    my @args = ('--secret-file', \'other', '--secret-file', \$ours, '--signature', sign($theirs, $signed), \$body);
+    my @args = ('--secret-file', \'other', '--secret-file', \$ours);
+    push @args, '--signature', sign($theirs, $signed), \$body;
     my ($rc, $got) = as_json(@args);
     is_deeply([$rc, @$got{qw(verdict reason)}], [1, 'bad_signature', 'mismatch'], "$what: rejected");
     defined $hint ? like($got->{hint}, $hint, '... a hint') : is($got->{hint}, undef, '... no hint');
@@ -164,9 +171,11 @@ for (
     ['Base64url, padded', $url_event, "$url=", qr/^the signature is in Base64url, but/],
     ['no padding', $event, base64($digest) =~ s/=//r, qr/^the signature is in Base64 without padding, but/],
     ['sha256=', $event, 'sha256=' . base64($digest), qr/^the signature is in Base64 with a prefix, but/],
-    ['sha256=, hex', $event, 'sha256=' . unpack('H*', $digest), qr/^the signature is in hex with a prefix, but/],
+    ['sha256=, hex', $event, 'sha256=' . unpack('H*', $digest),
+        qr/^the signature is in hex with a prefix, but/],
     ['t=,v1=', $event, 't=1,v1=' . unpack('H*', $digest), qr/^the signature is in hex with a prefix, but/],
-    ['a scheme', $event, 'HMAC-SHA256 ' . base64($digest), qr/^the signature is in Base64 with a prefix, but/],
+    ['a scheme', $event, 'HMAC-SHA256 ' . base64($digest),
+        qr/^the signature is in Base64 with a prefix, but/],
     ['hex, and a newline', "$event\n", unpack('H*', $digest),
         qr/^the signature is in hex, but .*; the body was signed without the newline/],
     ['something else', $event, 'something else', undef],
@@ -185,7 +194,8 @@ for (
     ['one newline', "$secret\n"], ['CR LF', "$secret\r\n"], ['none', $secret],
 ) {
     my ($what, $text) = @$_;
-    my ($rc, $got) = as_json('--secret-file', \'other', '--secret-file', \$text, '--signature', $good, \$event);
+    my ($rc, $got) = as_json('--secret-file', \'other', '--secret-file', \$text, '--signature', $good,
+        \$event);
     is_deeply([$rc, $got->{verdict}], [0, 'verified'], "a secret with $what at its end");
     like($got->{secret}, qr{/file\d+\z}, '... and which one it is');
 }
@@ -201,7 +211,8 @@ is((as_json('--secret-file', \$secret, '--headers', \"Host: a\n\n$name: $good\n"
     'header_missing', 'header fields end with an empty line');
 is((as_json('--signature', $good, \$event))[1]{reason}, 'no_secret', 'no secret');
 
-my $nested = '{"Data":{"Event":{"a/b":"Ticket created","m~n":[{"Id":"X-1"},{"Id":22}]}},"n":1.5,"s":"","t":true,'
+my $nested = '{"Data":{"Event":{"a/b":"Ticket created","m~n":[{"Id":"X-1"},{"Id":22}]}},"n":1.5,"s":"",'
+    . '"t":true,'
     . '"control":"a\u0007b","null":"a\u0000","long":"' . 'x' x 129 . '","Typ":"Notiz","deep":'
     . '[' x 40 . '1' . ']' x 40 . ',"\u0000":{"x":1}}';
 my %candidates = ('/Data/Event/a~1b' => 'Ticket created', '/Data/Event/m~0n/0/Id' => 'X-1',
@@ -216,7 +227,8 @@ is_deeply([@{ $got->{event} }{qw(type type_raw entity_id)}], ['ticket.created', 
 is_deeply($got->{found}, { event_type => '/Data/Event/a~1b', entity_id => '/Data/Event/m~0n/1/Id',
     ticket_id => undef, response_type => undef }, '... and where they are');
 ($rc, $got) = as_json(\'{"x":{"event_type":"a","EntityID":3},"y":[{"ticketid":5}],"z":{"ticket-id":4}}');
-is_deeply($got->{found}, { event_type => '/x/event_type', entity_id => '/x/EntityID', ticket_id => '/z/ticket-id',
+is_deeply($got->{found}, { event_type => '/x/event_type', entity_id => '/x/EntityID',
+    ticket_id => '/z/ticket-id',
     response_type => undef }, 'roles by name, and where they are');
 like((inspected(\$nested))[1], qr{^  /Data/Event/a~1b  Ticket created  \(ticket\.created\)$}m,
     'the text tells known types');

@@ -56,39 +56,40 @@ static void inspect_release(inspect_options_t *options);
 static const char  inspect_help[] =
 "Usage: mspwh-inspect [option ...] FILE\n"
 "\n"
-"Judges a saved event as ngx_http_mspwh_module does: the body in FILE (\"-\" is\n"
-"standard input), byte for byte. Prints the verdict and the reason, the event's\n"
-"type and ids and where they were found, anomalies, and all values that could\n"
-"be a type or an id, for mspwh_field. If the signature does not match, tries\n"
-"the usual mistakes and names the one that explains it.\n"
+"Judges a saved event as ngx_http_mspwh_module does: the body in FILE (\"-\"\n"
+"is standard input), byte for byte. Prints the verdict and the reason, the\n"
+"event's type and ids and where they were found, anomalies, and all values\n"
+"that could be a type or an id, for mspwh_field. If the signature does not\n"
+"match, tries the usual mistakes and names the one that explains it.\n"
 "\n"
 "How to check the signature\n"
-"  --secret-file FILE  the secret, as in nginx's mspwh_secret_file; up to 8 times\n"
+"  --secret-file FILE  the secret, as in nginx's mspwh_secret_file; up to\n"
+"                      8 times\n"
 "  --signature VALUE   the value of the header X-Webhook-Signature\n"
-"  --headers FILE      take the signature from these header fields, such as those\n"
-"                      that mspwh_spool has stored beside the body\n"
+"  --headers FILE      take the signature from these header fields, such as\n"
+"                      those that mspwh_spool has stored beside the body\n"
 "\n"
 "How to read the body\n"
 "  --field ROLE=POINTER\n"
-"                      where a role is, as in nginx's mspwh_field: event_type,\n"
-"                      entity_id, ticket_id or response_type; once for each\n"
-"                      pointer, in order\n"
+"                      where a role is, as in nginx's mspwh_field:\n"
+"                      event_type, entity_id, ticket_id or response_type;\n"
+"                      once for each pointer, in order\n"
 "\n"
 "And\n"
 "  --json              print JSON\n"
 "  --help              print this\n"
 "  --version           print the version\n"
 "\n"
-"The secret is never printed. An event is read from a body that is not signed,\n"
-"too: only the verdict tells whether it can be trusted.\n"
+"The secret is never printed. An event is read from a body that is not\n"
+"signed, too: only the verdict tells whether it can be trusted.\n"
 "\n"
-"Exit status: 0 if the event is verified and usable; 1 if it would be rejected;\n"
-"2 if the arguments are wrong or a file cannot be read.\n"
+"Exit status: 0 if the event is verified and usable; 1 if it would be\n"
+"rejected; 2 if the arguments are wrong or a file cannot be read.\n"
 "\n"
 "Examples\n"
 "  mspwh-inspect event.json\n"
-"  mspwh-inspect --secret-file webhook.secret --signature \"$signature\" event.json\n"
-"  mspwh-inspect --secret-file webhook.secret --headers e.headers e.body\n";
+"  mspwh-inspect --secret-file F --signature \"$signature\" event.json\n"
+"  mspwh-inspect --secret-file F --headers e.headers e.body\n";
 
 
 int
@@ -151,7 +152,8 @@ inspect_options(inspect_options_t *options, int argc, char **argv)
     }
 
     if (argc - optind != 1) {
-        inspect_usage("%s", (argc == optind) ? "no FILE" : "more than one FILE");
+        inspect_usage("%s", (argc == optind) ? "no FILE"
+                                             : "more than one FILE");
     }
 
     for (i = 0; i < MSPWH_ROLES; i++) {

@@ -147,7 +147,7 @@ void inspect_print_json(const inspect_input_t *input,
     const inspect_result_t *result);
 
 
-/* Tells what is wrong with the arguments, as printf(), and ends the process. */
+/* As printf(): tells what is wrong with the arguments, ends the process. */
 #define inspect_usage(...)                                                    \
     do {                                                                      \
         fputs("mspwh-inspect: ", stderr);                                     \

@@ -93,7 +93,7 @@ typedef struct {
     const mspwh_pointer_node_t  *nodes[MSPWH_POINTER_TOKENS + 1];
     size_t                       next[MSPWH_POINTER_TOKENS + 1];
 
-    /* how deep names are looked for: not inside arrays; -1 if there are none */
+    /* how deep names are looked for: not in arrays; -1 if there are none */
     int                          named;
 } mspwh_extract_t;
 
