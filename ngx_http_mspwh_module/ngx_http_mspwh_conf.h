@@ -36,6 +36,10 @@ typedef struct ngx_http_mspwh_secrets_s  ngx_http_mspwh_secrets_t;
 typedef struct ngx_http_mspwh_fields_s  ngx_http_mspwh_fields_t;
 typedef struct ngx_http_mspwh_counters_s  ngx_http_mspwh_counters_t;
 typedef struct ngx_http_mspwh_dedup_s  ngx_http_mspwh_dedup_t;
+typedef struct ngx_http_mspwh_store_conf_s  ngx_http_mspwh_store_conf_t;
+typedef struct ngx_http_mspwh_store_counters_s
+    ngx_http_mspwh_store_counters_t;
+typedef struct ngx_http_mspwh_stream_s  ngx_http_mspwh_stream_t;
 
 typedef struct ngx_http_mspwh_loc_conf_s  ngx_http_mspwh_loc_conf_t;
 
@@ -77,6 +81,7 @@ struct ngx_http_mspwh_loc_conf_s {
     ngx_http_mspwh_fields_t    *wanted;     /* both together, or NULL */
     ngx_array_t                *accept;     /* of ngx_str_t, the patterns */
     ngx_http_mspwh_dedup_t     *dedup;
+    ngx_http_mspwh_store_conf_t *store;
     size_t                      envelope_size;
 
     ngx_str_t                   header;
@@ -84,6 +89,7 @@ struct ngx_http_mspwh_loc_conf_s {
 
     /* content handlers: "if" and "limit_except" inherit them, nothing else */
     ngx_uint_t                  status;     /* a format */
+    ngx_http_mspwh_stream_t    *stream;
     ngx_path_t                 *spool;
 #if (NGX_THREADS)
     ngx_thread_pool_t          *thread_pool;
@@ -123,8 +129,12 @@ typedef struct {
     /* the precontent handler's place in nginx's phase engine */
     ngx_int_t                   check_phase;
 
+    /* a store or a stream is used */
+    ngx_uint_t                  stores;
+
     /* in shared memory */
     ngx_http_mspwh_counters_t  *counters;
+    ngx_http_mspwh_store_counters_t  *store_counters;
 
     /* set for the slots of secrets of this configuration */
     u_char                      configured[NGX_HTTP_MSPWH_KEY_SLOTS + 1];

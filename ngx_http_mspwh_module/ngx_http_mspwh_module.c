@@ -13,6 +13,9 @@
 #include "ngx_http_mspwh_set.h"
 #include "ngx_http_mspwh_spool.h"
 #include "ngx_http_mspwh_status.h"
+#include "ngx_http_mspwh_store_conf.h"
+#include "ngx_http_mspwh_store_counters.h"
+#include "ngx_http_mspwh_stream_conf.h"
 #include "ngx_http_mspwh_variables.h"
 #include "ngx_http_mspwh_warnings.h"
 
@@ -21,6 +24,8 @@ static void *ngx_http_mspwh_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static char *ngx_http_mspwh_merge_handlers(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
 static char *ngx_http_mspwh_no_secret(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *mlcf);
 static ngx_int_t ngx_http_mspwh_init(ngx_conf_t *cf);
@@ -153,6 +158,59 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       0,
       NULL },
 
+    { ngx_string("mspwh_stream_pass"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_2MORE,
+      ngx_http_mspwh_stream_pass,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mspwh_store_auth"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE12,
+      ngx_http_mspwh_store_auth,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mspwh_store_timeout"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_store_timeout,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+#if (NGX_HTTP_SSL)
+
+    { ngx_string("mspwh_store_ssl"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_store_ssl,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mspwh_store_ssl_verify"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_store_ssl_verify,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mspwh_store_ssl_name"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_store_ssl_name,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mspwh_store_ssl_trusted_certificate"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_store_ssl_trusted_certificate,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+#endif
+
     { ngx_string("mspwh_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_mspwh_status,
@@ -211,7 +269,9 @@ ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
      *     conf->counted = 0;
      *     conf->sources = NULL;
      *     conf->check_phase = 0;
+     *     conf->stores = 0;
      *     conf->counters = NULL;
+     *     conf->store_counters = NULL;
      *     conf->configured = { 0 };
      */
 
@@ -252,6 +312,8 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
      *     conf->wanted = NULL;
      *     conf->header = { 0, NULL };
      *     conf->header_place = NULL;
+     *     conf->store = NULL;
+     *     conf->stream = NULL;
      *     conf->spool = NULL;
      *     conf->thread_pool = NULL;
      *     conf->first = NULL;
@@ -311,7 +373,7 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                              "X-Webhook-Signature");
 
     if (ngx_http_mspwh_merge_sets(cf, prev, conf) != NGX_OK
-        || ngx_http_mspwh_merge_spool(cf, prev, conf) != NGX_CONF_OK)
+        || ngx_http_mspwh_merge_handlers(cf, prev, conf) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -335,6 +397,20 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return ngx_http_mspwh_check_header_name(cf, conf);
+}
+
+
+static char *
+ngx_http_mspwh_merge_handlers(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
+    ngx_http_mspwh_loc_conf_t *conf)
+{
+    if (ngx_http_mspwh_merge_spool(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_mspwh_merge_store(cf, prev, conf) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_mspwh_merge_stream(cf, prev, conf);
 }
 
 
@@ -364,7 +440,8 @@ ngx_http_mspwh_init(ngx_conf_t *cf)
     ngx_http_mspwh_tell_warnings(cf);
 
     if (ngx_http_mspwh_init_doors(cf) != NGX_OK
-        || ngx_http_mspwh_check_dedup_zones(cf) != NGX_OK)
+        || ngx_http_mspwh_check_dedup_zones(cf) != NGX_OK
+        || ngx_http_mspwh_init_store_counters(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -20,8 +20,8 @@
 
 /*
  * Reads the file into "buf", of NGX_HTTP_MSPWH_SECRET_BUFFER bytes, and sets
- * "*secret" to what is in it but one trailing newline.  Fails, and says why, if
- * that cannot be a secret; warns of what is surely a mistake.  The caller
+ * "*secret" to its bytes without one trailing newline.  Fails, and says why,
+ * if they cannot be a secret; warns of what is surely a mistake.  The caller
  * cleanses the buffer, whatever the result.
  */
 char *ngx_http_mspwh_read_secret(ngx_conf_t *cf, ngx_command_t *cmd,

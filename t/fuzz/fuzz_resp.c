@@ -138,23 +138,19 @@ fuzz_element(fuzz_model_t *model)
     rc = fuzz_number(model->text, model->length, &model->number);
     model->length = 0;
 
-    if (rc != 0) {
-        return -1;
-    }
-
     if (sign == ':') {
         model->type = MSPWH_RESP_INTEGER;
-        return fuzz_count(model);
+        return rc ? rc : fuzz_count(model);
     }
 
     if (model->number < 0) {
         model->type = MSPWH_RESP_NIL;
-        return (model->number == -1) ? fuzz_count(model) : -1;
+        return (rc == 0 && model->number == -1) ? fuzz_count(model) : -1;
     }
 
     model->type = (sign == '*') ? MSPWH_RESP_ARRAY : MSPWH_RESP_STRING;
 
-    return (sign == '*') ? fuzz_count(model) : fuzz_bulk(model);
+    return rc ? rc : (sign == '*') ? fuzz_count(model) : fuzz_bulk(model);
 }
 
 
