@@ -37,6 +37,7 @@ typedef struct ngx_http_mspwh_fields_s  ngx_http_mspwh_fields_t;
 typedef struct ngx_http_mspwh_counters_s  ngx_http_mspwh_counters_t;
 typedef struct ngx_http_mspwh_dedup_s  ngx_http_mspwh_dedup_t;
 typedef struct ngx_http_mspwh_store_conf_s  ngx_http_mspwh_store_conf_t;
+typedef struct ngx_http_mspwh_remote_s  ngx_http_mspwh_remote_t;
 typedef struct ngx_http_mspwh_store_counters_s
     ngx_http_mspwh_store_counters_t;
 typedef struct ngx_http_mspwh_stream_s  ngx_http_mspwh_stream_t;
@@ -129,7 +130,10 @@ typedef struct {
     /* the precontent handler's place in nginx's phase engine */
     ngx_int_t                   check_phase;
 
-    /* a store or a stream is used */
+    /* of ngx_http_mspwh_remote_t *: the stores of zones */
+    ngx_array_t                 remotes;
+
+    /* one of them, or a stream, is used */
     ngx_uint_t                  stores;
 
     /* in shared memory */

@@ -13,7 +13,7 @@
 #include "ngx_http_mspwh_set.h"
 #include "ngx_http_mspwh_spool.h"
 #include "ngx_http_mspwh_status.h"
-#include "ngx_http_mspwh_store_conf.h"
+#include "ngx_http_mspwh_store.h"
 #include "ngx_http_mspwh_store_counters.h"
 #include "ngx_http_mspwh_stream_conf.h"
 #include "ngx_http_mspwh_variables.h"
@@ -244,10 +244,10 @@ ngx_module_t  ngx_http_mspwh_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     ngx_http_mspwh_find_check_phase,       /* init module */
-    NULL,                                  /* init process */
+    ngx_http_mspwh_start_stores,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_mspwh_stop_stores,            /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -286,6 +286,9 @@ ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&conf->dedups, cf->pool, 4,
                           sizeof(ngx_http_mspwh_dedup_t *))
+           != NGX_OK
+        || ngx_array_init(&conf->remotes, cf->pool, 1,
+                          sizeof(ngx_http_mspwh_remote_t *))
            != NGX_OK)
     {
         return NULL;
@@ -441,6 +444,7 @@ ngx_http_mspwh_init(ngx_conf_t *cf)
 
     if (ngx_http_mspwh_init_doors(cf) != NGX_OK
         || ngx_http_mspwh_check_dedup_zones(cf) != NGX_OK
+        || ngx_http_mspwh_init_stores(cf) != NGX_OK
         || ngx_http_mspwh_init_store_counters(cf) != NGX_OK)
     {
         return NGX_ERROR;

@@ -55,8 +55,7 @@ ngx_uint_t
 ngx_http_mspwh_store_is_elsewhere(ngx_http_mspwh_store_cause_e cause)
 {
     return cause == NGX_HTTP_MSPWH_STORE_ROLE
-           || cause == NGX_HTTP_MSPWH_STORE_LOADING
-           || cause == NGX_HTTP_MSPWH_STORE_REPLICAS;
+           || cause == NGX_HTTP_MSPWH_STORE_LOADING;
 }
 
 

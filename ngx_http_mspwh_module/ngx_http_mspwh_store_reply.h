@@ -55,8 +55,8 @@ typedef struct {
 ngx_http_mspwh_store_cause_e ngx_http_mspwh_store_cause(mspwh_resp_t *resp);
 
 /*
- * Returns whether, with such a cause, another server of an upstream may do
- * what this one has not.
+ * Returns whether such a cause means that another server of the upstream is
+ * to be asked.
  */
 ngx_uint_t ngx_http_mspwh_store_is_elsewhere(
     ngx_http_mspwh_store_cause_e cause);

@@ -415,6 +415,7 @@ ngx_http_mspwh_stream_failed(ngx_http_mspwh_append_t *append,
     }
 
     if (cause == NGX_HTTP_MSPWH_STORE_PROTOCOL
+        || cause == NGX_HTTP_MSPWH_STORE_REPLICAS
         || ngx_http_mspwh_store_is_elsewhere(cause))
     {
         return NGX_HTTP_UPSTREAM_INVALID_HEADER;
