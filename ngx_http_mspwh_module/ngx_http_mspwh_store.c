@@ -409,11 +409,16 @@ ngx_http_mspwh_store_settle(ngx_http_mspwh_store_claim_t *claim,
     }
 
     if (ngx_http_mspwh_pipeline_add(&session->pipeline,
-                                 delivered ? NGX_HTTP_MSPWH_STORE_SETTLE
-                                           : NGX_HTTP_MSPWH_STORE_FORGET,
-                                 claim->key, claim->number, NULL)
-        == NULL)
+                                    delivered ? NGX_HTTP_MSPWH_STORE_SETTLE
+                                              : NGX_HTTP_MSPWH_STORE_FORGET,
+                                    claim->key, claim->number, NULL)
+        != NULL)
     {
+        /* ahead of the answer, after which the sender may ask elsewhere */
+
+        ngx_http_mspwh_pipeline_send(&session->pipeline);
+
+    } else {
         (void) ngx_atomic_fetch_add(&session->pipeline.counters->lost, 1);
     }
 }

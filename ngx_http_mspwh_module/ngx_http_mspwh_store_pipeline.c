@@ -47,12 +47,11 @@ ngx_http_mspwh_pipeline_init(ngx_http_mspwh_pipeline_t *pipeline,
         return NGX_ERROR;
     }
 
-    pipeline->out_pos = pipeline->out;
-    pipeline->out_last = pipeline->out;
-
     ngx_queue_init(&pipeline->waiting);
     ngx_queue_init(&pipeline->sent);
     ngx_queue_init(&pipeline->unused);
+
+    ngx_http_mspwh_pipeline_reset(pipeline);
 
     pipeline->connection.conf = pipeline->conf;
     pipeline->connection.readable = ngx_http_mspwh_pipeline_readable;
@@ -82,7 +81,7 @@ ngx_http_mspwh_pipeline_cleanup(ngx_http_mspwh_pipeline_t *pipeline)
 
     ngx_http_mspwh_pipeline_reset(pipeline);
 
-    /* the process exits: nobody is told */
+    /* nobody is told */
 
     while (!ngx_queue_empty(&pipeline->waiting)) {
         command = ngx_http_mspwh_pipeline_first(&pipeline->waiting);
@@ -276,6 +275,18 @@ ngx_http_mspwh_pipeline_flush_handler(ngx_event_t *ev)
 void
 ngx_http_mspwh_pipeline_flush(ngx_http_mspwh_pipeline_t *pipeline)
 {
+    if (ngx_http_mspwh_pipeline_send(pipeline) != NGX_OK) {
+        pipeline->broken(pipeline, NGX_HTTP_MSPWH_STORE_CLOSED,
+                         (char *) pipeline->connection.text);
+    }
+}
+
+
+/* a failure is found once more by the flush that "add" has posted */
+
+ngx_int_t
+ngx_http_mspwh_pipeline_send(ngx_http_mspwh_pipeline_t *pipeline)
+{
     ssize_t  n;
 
     while (pipeline->state >= NGX_HTTP_MSPWH_STORE_GREETING) {
@@ -285,24 +296,24 @@ ngx_http_mspwh_pipeline_flush(ngx_http_mspwh_pipeline_t *pipeline)
         }
 
         if (pipeline->out_pos == pipeline->out_last) {
-            return;
+            break;
         }
 
-        n = ngx_http_mspwh_store_send(&pipeline->connection, pipeline->out_pos,
+        n = ngx_http_mspwh_store_send(&pipeline->connection,
+                                      pipeline->out_pos,
                                       pipeline->out_last - pipeline->out_pos);
-
         if (n == NGX_ERROR) {
-            pipeline->broken(pipeline, NGX_HTTP_MSPWH_STORE_CLOSED,
-                             (char *) pipeline->connection.text);
-            return;
+            return NGX_ERROR;
         }
 
         if (n == 0) {
-            return;
+            break;
         }
 
         pipeline->out_pos += n;
     }
+
+    return NGX_OK;
 }
 
 

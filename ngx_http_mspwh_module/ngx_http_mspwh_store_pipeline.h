@@ -90,8 +90,10 @@ ngx_http_mspwh_store_command_t *ngx_http_mspwh_pipeline_add(
     u_char *key, uint64_t number, void *data);
 
 /*
- * Sends what it may, as far as the socket takes it.
+ * Send what they may, as far as the socket takes it: "send" from anywhere, and
+ * "flush", which may call "broken", from an event's handler.
  */
+ngx_int_t ngx_http_mspwh_pipeline_send(ngx_http_mspwh_pipeline_t *pipeline);
 void ngx_http_mspwh_pipeline_flush(ngx_http_mspwh_pipeline_t *pipeline);
 
 /*

@@ -55,7 +55,11 @@ sub deliver {
     return wantarray ? ($r->{status}, $r->{header}{'x-verdict'}, $r->{header}) : $r->{status};
 }
 
-sub log_of { my ($edge, $pattern) = @_; return wait_until(5, sub { instance_log($edge) =~ $pattern }) }
+# Whether both workers of an edge have logged something.
+sub log_of {
+    my ($edge, $pattern) = @_;
+    return wait_until(5, sub { 2 <= (() = instance_log($edge) =~ /$pattern/g) });
+}
 sub keys_of { my $list = ask($_[0] // 'main', 'KEYS', 'mspwh:*'); return @$list }
 
 # Ends edges, and their logs.
@@ -133,7 +137,7 @@ ok(wait_until(5, sub { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n
 
     ask('main', 'CONFIG', 'SET', 'maxmemory', '1mb');
     is(deliver('edge1', body()), 200, 'a full store: the zone decides alone');
-    ok(log_of('edge1', qr/store "store": OOM/), '... and the log says so');
+    like(instance_log('edge1'), qr/store "store": OOM/, '... and the log says so');
     ask('main', 'CONFIG', 'SET', 'maxmemory', '0');
     my $body = body();
     is(deliver('edge1', $body), 200, '... and when there is room again');
@@ -173,7 +177,7 @@ ok(wait_until(5, sub { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n
     my $took = time - $began;
     is_deeply(\%status, { 200 => 10 }, 'a store that hangs');
     cmp_ok($took, '<', 3, "... is waited for once a worker, $took s in all");
-    ok(log_of('edge1', qr/is lost: no answer in time/), '... and is lost then');
+    like(instance_log('edge1'), qr/is lost: no answer in time/, '... and is lost then');
     signal_store(CONT => 'main');
     my $body = body();
     ok(wait_until(5, sub {
@@ -213,9 +217,10 @@ start_instance($_) for @edges;
     stop_store('main');
     is((deliver('edge1', $body))[1], 'duplicate', 'the primary dies: the zone still knows it');
     is(deliver('edge1', body()), 200, '... and decides alone');
+    sleep 4;
     my $promoted = time;
     ask('replica', 'REPLICAOF', 'NO', 'ONE');
-    ok(log_of('edge3', qr/is back at /), 'a replica is promoted');
+    ok(log_of($_, qr/is back at /), "$_ is back when a replica is promoted") for @edges;
     my $took = time - $promoted;
     cmp_ok($took, '<', 1.2, "... and found, after $took s");
     is((deliver('edge3', $body))[1], 'duplicate', '... it knows the event');

@@ -151,7 +151,13 @@ sub entries {
 sub replica_of {
     my ($replica, $primary) = @_;
     ask($replica, 'REPLICAOF', '127.0.0.1', port("store_$primary"));
-    return wait_until(20, sub { ask($replica, 'INFO', 'replication') =~ /master_link_status:up/ });
+    wait_until(20, sub { ask($replica, 'INFO', 'replication') =~ /master_link_status:up/ }) or return 0;
+
+    # the stream of commands begins once the replica has said that it is ready
+    ask($primary, 'SET', 'replicated', 1);
+    my $replicas = ask($primary, 'WAIT', 1, 5000);
+    ask($primary, 'DEL', 'replicated');
+    return $replicas;
 }
 
 sub wait_until {
