@@ -414,9 +414,14 @@ ngx_http_mspwh_store_settle(ngx_http_mspwh_store_claim_t *claim,
                                     claim->key, claim->number, NULL)
         != NULL)
     {
-        /* ahead of the answer, after which the sender may ask elsewhere */
+        /*
+         * Ahead of the answer, after which the sender may ask elsewhere; but a
+         * busy worker saves system calls, and sends it with others.
+         */
 
-        ngx_http_mspwh_pipeline_send(&session->pipeline);
+        if (ngx_queue_empty(&session->pipeline.sent)) {
+            (void) ngx_http_mspwh_pipeline_send(&session->pipeline);
+        }
 
     } else {
         (void) ngx_atomic_fetch_add(&session->pipeline.counters->lost, 1);
