@@ -2,6 +2,7 @@
 
 use strict;
 use warnings;
+use JSON::PP qw(decode_json);
 use MspwhEvents qw(event);
 use MspwhFleet;
 use MspwhStore;
@@ -39,6 +40,8 @@ http {
         location /spooled {
             mspwh on; mspwh_dedup zone=events; error_page 503 = \@spool; proxy_pass http://%%A%%;
         }
+        location = /status { mspwh off; mspwh_status json; }
+        location = /metrics { mspwh off; mspwh_status prometheus; }
         location \@spool { mspwh on; mspwh_spool $name-spool; }
     }
 }
@@ -184,6 +187,32 @@ ok(wait_until(5, sub { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n
         my $b = body();
         deliver('edge1', $b) == 200 && (deliver('edge2', $b))[1] eq 'duplicate';
     }), '... and back, when it goes on');
+}
+
+# --- counters --------------------------------------------------------------------------------------
+{
+    my ($store, $metrics);
+    ok(wait_until(8, sub {
+        (my $status, $metrics) = map { request(port => 'edge1', method => 'GET', path => $_)->{body} }
+            qw(/status /metrics);
+        $store = decode_json($status)->{store};
+        $store->{connected} == 2 && !$store->{waiting};
+    }), 'the status: two workers are connected, and no settle waits');
+    my $claims = $store->{claims};
+    cmp_ok($store->{connects}, '>=', 6, '... have connected several times');
+    is($store->{lost}, 1, '... the settle of the event that the store had no room for is lost');
+    cmp_ok($claims->{claimed}, '>=', 3, "... $claims->{claimed} events were claimed");
+    cmp_ok($claims->{alone}, '>=', 11, "... $claims->{alone} decided alone");
+    is_deeply([map { $claims->{$_} > 0 } qw(delivered)], [1], '... and repeats found');
+    cmp_ok($store->{errors}{$_}, '>', 0, "... there were errors: $_") for qw(connect timeout full);
+    is($store->{errors}{protocol}, 0, '... and none of the protocol');
+    my $times = 0;
+    $times += $_->{claims} for @{ $store->{claim_times} };
+    cmp_ok($times, '>=', $claims->{claimed} + $claims->{delivered}, '... and answers took their time');
+    like($metrics, qr/^mspwh_store_claims_total\{result="claimed"\} $claims->{claimed}$/m,
+        '... Prometheus gets the same');
+    like($metrics, qr/^mspwh_store_claim_seconds_bucket\{le="0\.00005"\} \d+$/m, '... and a histogram');
+    like($metrics, qr/^mspwh_store_connections 2$/m, '... and a gauge');
 }
 
 # --- reload and quit ---------------------------------------------------------------------------------
