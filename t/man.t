@@ -29,7 +29,7 @@ sub items {
     return sort map { plain($_) } page_text("docs/man/$page") =~ /^\.It ($macro .*)/mg;
 }
 
-for my $tool (qw(mspwh-send mspwh-redeliver)) {
+for my $tool (qw(mspwh-send mspwh-redeliver mspwh-streamtrim)) {
     my ($rc, $help) = run("$repo/bin/$tool", '--help');
     my @options = sort $help =~ /^  (--\S*(?: [A-Z.]+\b)?(?: \.\.\.)?)/mg;
     cmp_ok(scalar @options, '>', 9, "$tool --help tells of options");
