@@ -1,6 +1,7 @@
 
 /*
- * A key of the store is the zone's prefix and the event's key in hexadecimal.
+ * A key of the store is the zone's prefix and the event's key in Base64, which
+ * takes the store less memory than hexadecimal.
  * Its value is "d" if the event has been delivered, or else "p" and the token
  * of the one that delivers it: a random number of the worker's, a dot, and the
  * number of the claim.
@@ -9,6 +10,9 @@
 
 #include "ngx_http_mspwh_store_command.h"
 
+
+/* of 32 bytes, without padding */
+#define NGX_HTTP_MSPWH_STORE_KEY  43
 
 #define NGX_HTTP_MSPWH_STORE_VALUE                                            \
     (2 * NGX_HTTP_MSPWH_STORE_RANDOM + sizeof("p.") + NGX_INT64_LEN)
@@ -145,14 +149,18 @@ static char *
 ngx_http_mspwh_store_key(ngx_http_mspwh_store_words_t *words,
     ngx_http_mspwh_store_command_t *command, char *p)
 {
-    u_char  *end;
+    ngx_str_t  key, text;
 
-    p = mspwh_resp_length(p, words->prefix.len + 2 * MSPWH_TABLE_KEY);
+    p = mspwh_resp_length(p, words->prefix.len + NGX_HTTP_MSPWH_STORE_KEY);
+    p = (char *) ngx_cpymem(p, words->prefix.data, words->prefix.len);
 
-    end = ngx_cpymem(p, words->prefix.data, words->prefix.len);
-    end = ngx_hex_dump(end, command->key, MSPWH_TABLE_KEY);
+    key.data = command->key;
+    key.len = MSPWH_TABLE_KEY;
+    text.data = (u_char *) p;
 
-    return mspwh_resp_end((char *) end);
+    ngx_encode_base64url(&text, &key);
+
+    return mspwh_resp_end(p + text.len);
 }
 
 
