@@ -67,6 +67,7 @@ ngx_http_mspwh_init_remote(ngx_conf_t *cf, ngx_http_mspwh_remote_t *remote,
 
     session->pipeline.conf = conf;
     session->name = remote->upstream->host;
+    session->pipeline.connection.name = session->name;
     session->addresses = ngx_http_mspwh_store_addresses(cf, remote->upstream);
 
     p = ngx_pnalloc(cf->pool, sizeof("mspwh::") - 1 + remote->zone->len);

@@ -568,10 +568,14 @@ ngx_http_mspwh_store_resolve(ngx_conf_t *cf,
     u.port = upstream->port ? upstream->port : NGX_HTTP_MSPWH_STORE_PORT;
 
     if (ngx_inet_resolve_host(cf->pool, &u) != NGX_OK) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "%s in upstream \"%V\" in %s:%ui",
-                      u.err ? u.err : "no memory", &upstream->host,
-                      upstream->file_name, upstream->line);
+
+        if (u.err != NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "%s in upstream \"%V\" in %s:%ui", u.err,
+                          &upstream->host, upstream->file_name,
+                          upstream->line);
+        }
+
         return NGX_ERROR;
     }
 

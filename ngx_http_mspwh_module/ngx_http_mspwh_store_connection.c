@@ -10,7 +10,7 @@ static ngx_int_t ngx_http_mspwh_store_start_ssl(
     ngx_http_mspwh_store_connection_t *connection);
 static void ngx_http_mspwh_store_handshake(ngx_connection_t *c);
 static const char *ngx_http_mspwh_store_check_ssl(ngx_connection_t *c,
-    ngx_http_mspwh_store_conf_t *conf);
+    ngx_http_mspwh_store_connection_t *connection);
 #endif
 static void ngx_http_mspwh_store_is_open(
     ngx_http_mspwh_store_connection_t *connection);
@@ -189,7 +189,7 @@ ngx_http_mspwh_store_handshake(ngx_connection_t *c)
 
     connection = c->data;
 
-    wrong = ngx_http_mspwh_store_check_ssl(c, connection->conf);
+    wrong = ngx_http_mspwh_store_check_ssl(c, connection);
 
     if (wrong == NULL) {
         ngx_http_mspwh_store_is_open(connection);
@@ -207,10 +207,13 @@ ngx_http_mspwh_store_handshake(ngx_connection_t *c)
 
 static const char *
 ngx_http_mspwh_store_check_ssl(ngx_connection_t *c,
-    ngx_http_mspwh_store_conf_t *conf)
+    ngx_http_mspwh_store_connection_t *connection)
 {
-    long       rc;
-    ngx_str_t  name;
+    long                          rc;
+    ngx_str_t                    *name;
+    ngx_http_mspwh_store_conf_t  *conf;
+
+    conf = connection->conf;
 
     if (!c->ssl->handshaked) {
         return "the handshake has failed";
@@ -226,9 +229,9 @@ ngx_http_mspwh_store_check_ssl(ngx_connection_t *c,
         return X509_verify_cert_error_string(rc);
     }
 
-    name = conf->ssl_name;
+    name = conf->ssl_name.len ? &conf->ssl_name : &connection->name;
 
-    if (name.len && ngx_ssl_check_host(c, &name) != NGX_OK) {
+    if (ngx_ssl_check_host(c, name) != NGX_OK) {
         return "the certificate is of another name";
     }
 

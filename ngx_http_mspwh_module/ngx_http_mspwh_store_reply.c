@@ -18,7 +18,7 @@ const char  *ngx_http_mspwh_store_causes[] = {
 
 /* by the first word of an error */
 
-static const ngx_http_mspwh_store_error_t  ngx_http_mspwh_store_errors[] = {
+static const ngx_http_mspwh_store_error_t  ngx_http_mspwh_store_words[] = {
     { "NOAUTH", NGX_HTTP_MSPWH_STORE_AUTH },
     { "WRONGPASS", NGX_HTTP_MSPWH_STORE_AUTH },
     { "NOPERM", NGX_HTTP_MSPWH_STORE_AUTH },
@@ -39,7 +39,7 @@ ngx_http_mspwh_store_cause(mspwh_resp_t *resp)
 
     len = strcspn(resp->text, " ");
 
-    for (error = ngx_http_mspwh_store_errors; error->word; error++) {
+    for (error = ngx_http_mspwh_store_words; error->word; error++) {
         if (ngx_strlen(error->word) == len
             && ngx_strncmp(resp->text, error->word, len) == 0)
         {

@@ -126,6 +126,9 @@ ngx_http_mspwh_store_try(ngx_http_mspwh_store_session_t *session)
 
         ngx_http_mspwh_store_close(connection);
 
+        ngx_cpystrn(session->text, connection->text,
+                    NGX_HTTP_MSPWH_STORE_TEXT);
+
         session->address = (session->address + 1) % session->addresses->nelts;
 
         if (session->tries == 0) {
@@ -321,9 +324,7 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
     } else if (session->address != session->primary) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "mspwh: store \"%V\" is at %V now: %s", &session->name,
-                      &address[session->address].name,
-                      session->text[0] ? (char *) session->text
-                                       : "the first one cannot be reached");
+                      &address[session->address].name, session->text);
     }
 
     session->primary = session->address;
