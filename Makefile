@@ -205,8 +205,8 @@ check-sources: $(MODULE)
 	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools \
 	    tools/deb tools/dist tools/copy-sources t/package/run t/package/inside \
 	    t/dist/run debian/tests/webhook
-	for f in bin/mspwh-redeliver bin/lib/*/*.pm bench/run t/fuzz/seeds tools/arrows tools/sizes \
-	    tools/status-page t/soak/run t/soak/server t/*.t t/slow/*.t; do \
+	for f in bin/mspwh-redeliver bin/mspwh-streamtrim bin/lib/*/*.pm bench/run t/fuzz/seeds tools/arrows \
+	    tools/sizes tools/status-page t/soak/run t/soak/server t/*.t t/slow/*.t; do \
 	    perl -It/lib -Ibench/lib -Ibin/lib -c $$f || exit 1; done
 	tools/arrows build/nginx/objs/addon/ngx_http_mspwh_module build/nginx/objs/addon/core
 	tools/status-page --check

@@ -34,6 +34,11 @@ typedef struct ngx_http_mspwh_secrets_s  ngx_http_mspwh_secrets_t;
 typedef struct ngx_http_mspwh_fields_s  ngx_http_mspwh_fields_t;
 typedef struct ngx_http_mspwh_webhook_s  ngx_http_mspwh_webhook_t;
 typedef struct ngx_http_mspwh_dedup_s  ngx_http_mspwh_dedup_t;
+typedef struct ngx_http_mspwh_store_conf_s  ngx_http_mspwh_store_conf_t;
+typedef struct ngx_http_mspwh_remote_s  ngx_http_mspwh_remote_t;
+typedef struct ngx_http_mspwh_store_counters_s
+    ngx_http_mspwh_store_counters_t;
+typedef struct ngx_http_mspwh_stream_s  ngx_http_mspwh_stream_t;
 
 typedef struct ngx_http_mspwh_loc_conf_s  ngx_http_mspwh_loc_conf_t;
 
@@ -76,12 +81,14 @@ struct ngx_http_mspwh_loc_conf_s {
     ngx_array_t                *accept;     /* of ngx_str_t, the patterns */
     ngx_http_mspwh_dedup_t     *dedup;
     ngx_http_mspwh_webhook_t   *webhook;
+    ngx_http_mspwh_store_conf_t  *store;
 
     ngx_str_t                   header;
     ngx_http_mspwh_place_t     *header_place;
 
     /* content handlers: "if" and "limit_except" inherit them, nothing else */
     ngx_uint_t                  status;     /* a format */
+    ngx_http_mspwh_stream_t    *stream;
     ngx_path_t                 *spool;
 #if (NGX_THREADS)
     ngx_thread_pool_t          *thread_pool;
@@ -120,6 +127,14 @@ typedef struct {
 
     /* for levels without mspwh_field and mspwh_set */
     mspwh_event_plan_t         *plan;
+
+    /* of ngx_http_mspwh_remote_t *: the stores of zones */
+    ngx_array_t                 remotes;
+
+    /* one of them, or a stream, is used */
+    ngx_uint_t                  stores;
+
+    ngx_http_mspwh_store_counters_t  *store_counters;
 
     /* of ngx_http_mspwh_webhook_t *; the first is the default one */
     ngx_array_t                 webhooks;

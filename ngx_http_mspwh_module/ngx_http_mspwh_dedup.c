@@ -8,6 +8,7 @@
 #include "ngx_http_mspwh_dedup.h"
 #include "ngx_http_mspwh_dedup_key.h"
 #include "ngx_http_mspwh_response.h"
+#include "ngx_http_mspwh_store.h"
 
 
 /* milliseconds from one renewal of a claim to the next */
@@ -19,14 +20,27 @@
 /* what a request has claimed, in its pool's cleanups */
 
 typedef struct {
-    ngx_event_t                renewal;
-    ngx_http_mspwh_claim_t     claim;
-    unsigned                   settled:1;
+    ngx_event_t                   renewal;
+    ngx_http_mspwh_claim_t        claim;
+    ngx_http_request_t           *request;
+
+    /* the zone has the claim */
+    unsigned                      local:1;
+    unsigned                      settled:1;
+
+    ngx_http_mspwh_store_claim_t  remote;
 } ngx_http_mspwh_delivery_t;
 
 
 static ngx_int_t ngx_http_mspwh_claim(ngx_http_request_t *r,
     ngx_http_mspwh_dedup_t *dedup, time_t *wait);
+static ngx_int_t ngx_http_mspwh_add_delivery(ngx_http_request_t *r,
+    ngx_http_mspwh_claim_t *claim, time_t *wait,
+    ngx_http_mspwh_delivery_t **added);
+static void ngx_http_mspwh_claim_remote(ngx_http_mspwh_delivery_t *delivery);
+static ngx_int_t ngx_http_mspwh_remote_result(
+    ngx_http_mspwh_delivery_t *delivery, time_t *wait);
+static void ngx_http_mspwh_resume(void *data);
 static ngx_http_mspwh_delivery_t *ngx_http_mspwh_find_delivery(
     ngx_http_request_t *r, ngx_http_mspwh_claim_t *claim);
 static void ngx_http_mspwh_renew(ngx_event_t *ev);
@@ -69,6 +83,10 @@ ngx_http_mspwh_claim_event(ngx_http_mspwh_ctx_t *ctx,
     case NGX_ERROR:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
 
+    case NGX_AGAIN:
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return rc;
+
     default: /* NGX_OK, NGX_DECLINED */
         return NGX_DECLINED;
     }
@@ -77,14 +95,16 @@ ngx_http_mspwh_claim_event(ngx_http_mspwh_ctx_t *ctx,
 }
 
 
-/* as ngx_http_mspwh_dedup_claim(); NGX_OK if the request has the claim */
+/*
+ * As ngx_http_mspwh_dedup_claim(); NGX_OK if the request has the claim,
+ * NGX_AGAIN if the store has not answered yet, or the status of a failure.
+ */
 
 static ngx_int_t
 ngx_http_mspwh_claim(ngx_http_request_t *r, ngx_http_mspwh_dedup_t *dedup,
     time_t *wait)
 {
     ngx_int_t                   rc;
-    ngx_pool_cleanup_t         *cln;
     ngx_http_mspwh_claim_t      claim;
     ngx_http_mspwh_delivery_t  *delivery;
 
@@ -94,36 +114,138 @@ ngx_http_mspwh_claim(ngx_http_request_t *r, ngx_http_mspwh_dedup_t *dedup,
         return rc;
     }
 
-    if (ngx_http_mspwh_find_delivery(r, &claim) != NULL) {
-        return NGX_OK;
+    delivery = ngx_http_mspwh_find_delivery(r, &claim);
+
+    if (delivery == NULL) {
+        rc = ngx_http_mspwh_add_delivery(r, &claim, wait, &delivery);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        if (claim.zone->remote != NULL) {
+            ngx_http_mspwh_claim_remote(delivery);
+        }
     }
+
+    return (claim.zone->remote != NULL)
+           ? ngx_http_mspwh_remote_result(delivery, wait) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_add_delivery(ngx_http_request_t *r,
+    ngx_http_mspwh_claim_t *claim, time_t *wait,
+    ngx_http_mspwh_delivery_t **added)
+{
+    ngx_int_t                   rc;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_mspwh_delivery_t  *delivery;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_mspwh_delivery_t));
     if (cln == NULL) {
         return NGX_ERROR;
     }
 
-    rc = ngx_http_mspwh_dedup_claim(&claim, wait, r->connection->log);
+    rc = ngx_http_mspwh_dedup_claim(claim, wait, r->connection->log);
 
-    if (rc != NGX_OK) {
+    /* even if the zone is full, a store knows of the event */
+
+    if (rc != NGX_OK && (rc != NGX_DECLINED || claim->zone->remote == NULL)) {
         return rc;
     }
 
     delivery = cln->data;
 
     ngx_memzero(delivery, sizeof(ngx_http_mspwh_delivery_t));
-    delivery->claim = claim;
+    delivery->claim = *claim;
+    delivery->request = r;
+    delivery->local = (rc == NGX_OK);
 
     delivery->renewal.handler = ngx_http_mspwh_renew;
     delivery->renewal.data = delivery;
     delivery->renewal.log = ngx_cycle->log;
     delivery->renewal.cancelable = 1;
 
-    ngx_add_timer(&delivery->renewal, ngx_http_mspwh_renewal(claim.zone));
+    ngx_add_timer(&delivery->renewal, ngx_http_mspwh_renewal(claim->zone));
 
     cln->handler = ngx_http_mspwh_delivery_cleanup;
 
+    *added = delivery;
+
     return NGX_OK;
+}
+
+
+static void
+ngx_http_mspwh_claim_remote(ngx_http_mspwh_delivery_t *delivery)
+{
+    ngx_http_mspwh_store_claim_t  *remote;
+
+    remote = &delivery->remote;
+
+    remote->remote = delivery->claim.zone->remote;
+    ngx_memcpy(remote->key, delivery->claim.key, MSPWH_TABLE_KEY);
+    remote->handler = ngx_http_mspwh_resume;
+    remote->data = delivery;
+
+    if (ngx_http_mspwh_store_claim(remote) == NGX_AGAIN) {
+        delivery->request->write_event_handler =
+                                               ngx_http_request_empty_handler;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_remote_result(ngx_http_mspwh_delivery_t *delivery,
+    time_t *wait)
+{
+    switch (delivery->remote.result) {
+
+    case NGX_HTTP_MSPWH_STORE_ASKING:
+        return NGX_AGAIN;
+
+    case NGX_HTTP_MSPWH_STORE_DELIVERED:
+        ngx_http_mspwh_settle_delivery(delivery, 0);
+        return NGX_DONE;
+
+    case NGX_HTTP_MSPWH_STORE_IN_FLIGHT:
+        ngx_http_mspwh_settle_delivery(delivery, 0);
+        *wait = delivery->remote.left;
+        return NGX_BUSY;
+
+    case NGX_HTTP_MSPWH_STORE_REJECTED:
+        ngx_http_mspwh_settle_delivery(delivery, 0);
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+
+    default: /* NGX_HTTP_MSPWH_STORE_CLAIMED, NGX_HTTP_MSPWH_STORE_ALONE */
+        return NGX_OK;
+    }
+}
+
+
+/* the precontent handler runs again, and finds the result */
+
+static void
+ngx_http_mspwh_resume(void *data)
+{
+    ngx_connection_t           *c;
+    ngx_http_request_t         *r;
+    ngx_http_mspwh_delivery_t  *delivery;
+
+    delivery = data;
+    r = delivery->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0, "mspwh claim: \"%s\"",
+                   ngx_http_mspwh_store_results[delivery->remote.result]);
+
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+
+    ngx_http_run_posted_requests(c);
 }
 
 
@@ -164,6 +286,10 @@ ngx_http_mspwh_renew(ngx_event_t *ev)
     delivery = ev->data;
 
     ngx_http_mspwh_dedup_renew(&delivery->claim);
+
+    if (delivery->remote.remote != NULL) {
+        ngx_http_mspwh_store_renew(&delivery->remote);
+    }
 
     ngx_add_timer(ev, ngx_http_mspwh_renewal(delivery->claim.zone));
 }
@@ -207,7 +333,13 @@ ngx_http_mspwh_settle_delivery(ngx_http_mspwh_delivery_t *delivery,
         ngx_del_timer(&delivery->renewal);
     }
 
-    ngx_http_mspwh_dedup_settle(&delivery->claim, delivered);
+    if (delivered || delivery->local) {
+        ngx_http_mspwh_dedup_settle(&delivery->claim, delivered);
+    }
+
+    if (delivery->remote.remote != NULL) {
+        ngx_http_mspwh_store_settle(&delivery->remote, delivered);
+    }
 }
 
 

@@ -13,7 +13,8 @@
 
 /*
  * Claims a request's event.  Returns NGX_DECLINED if it may go on, the status
- * to answer a repeat with, or NGX_DONE if it has been answered.
+ * to answer a repeat with, NGX_DONE if it has been answered, or NGX_AGAIN if
+ * the phases will be run once a store has decided.
  */
 ngx_int_t ngx_http_mspwh_claim_event(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf);

@@ -1,9 +1,14 @@
 
 #include "ngx_http_mspwh_dedup_conf.h"
+#include "ngx_http_mspwh_store.h"
 
 
 static char *ngx_http_mspwh_dedup_parameters(ngx_conf_t *cf,
     ngx_command_t *cmd, ngx_http_mspwh_dedup_zone_t *zone, ssize_t *size);
+static char *ngx_http_mspwh_dedup_remote(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_dedup_zone_t *zone);
+static ngx_int_t ngx_http_mspwh_dedup_option(ngx_conf_t *cf,
+    ngx_command_t *cmd, const char *name, ngx_str_t *option);
 static char *ngx_http_mspwh_dedup_size(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *option, ngx_str_t *name, ssize_t *size);
 static char *ngx_http_mspwh_dedup_time(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -66,6 +71,10 @@ ngx_http_mspwh_dedup_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     shm_zone->init = ngx_http_mspwh_dedup_init_zone;
     shm_zone->data = zone;
 
+    if (ngx_http_mspwh_dedup_remote(cf, cmd, zone) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_mspwh_dedup_fetch(cf, zone);
 }
 
@@ -99,11 +108,19 @@ ngx_http_mspwh_dedup_parameters(ngx_conf_t *cf, ngx_command_t *cmd,
             rv = ngx_http_mspwh_dedup_time(cf, cmd, &value[i], 8,
                                            &zone->pending);
 
+        } else if (ngx_strncmp(value[i].data, "store=", 6) == 0
+                   || ngx_strncmp(value[i].data, "fallback=", 9) == 0)
+        {
+            /* the rest of the line has to be known: see below */
+
+            rv = NGX_CONF_OK;
+
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%V\" in \"%V\" directive, "
-                               "it must be \"zone=name:size\", \"ttl=time\" "
-                               "or \"pending=time\", each once",
+                               "it must be \"zone=name:size\", \"ttl=time\", "
+                               "\"pending=time\", \"store=upstream\" or "
+                               "\"fallback=local\" or \"reject\", each once",
                                &value[i], &cmd->name);
             return NGX_CONF_ERROR;
         }
@@ -114,6 +131,100 @@ ngx_http_mspwh_dedup_parameters(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_mspwh_dedup_remote(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_mspwh_dedup_zone_t *zone)
+{
+    ngx_str_t                    store, fallback;
+    ngx_http_mspwh_remote_t     *remote, **added;
+    ngx_http_mspwh_main_conf_t  *mmcf;
+
+    if (ngx_http_mspwh_dedup_option(cf, cmd, "store=", &store) != NGX_OK
+        || ngx_http_mspwh_dedup_option(cf, cmd, "fallback=", &fallback)
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if ((fallback.data != NULL && store.data == NULL)
+        || (fallback.data != NULL && ngx_strcmp(fallback.data, "local") != 0
+            && ngx_strcmp(fallback.data, "reject") != 0))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"fallback=%V\" in \"%V\" directive, "
+                           "it must be \"fallback=local\" or "
+                           "\"fallback=reject\", beside \"store=upstream\"",
+                           &fallback, &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (store.data == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+
+    remote = ngx_pcalloc(cf->pool, sizeof(ngx_http_mspwh_remote_t));
+    added = ngx_array_push(&mmcf->remotes);
+
+    if (remote == NULL || added == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    remote->upstream = ngx_http_mspwh_store_upstream(cf, cmd, &store);
+    if (remote->upstream == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    remote->zone = &zone->name;
+    remote->reject = (fallback.data != NULL && fallback.data[0] == 'r');
+    remote->session.pipeline.words.ttl = (ngx_msec_t) zone->ttl * 1000;
+    remote->session.pipeline.words.pending = (ngx_msec_t) zone->pending * 1000;
+
+    *added = remote;
+    zone->remote = remote;
+    mmcf->stores = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+/* the value of a parameter, or NULL */
+
+static ngx_int_t
+ngx_http_mspwh_dedup_option(ngx_conf_t *cf, ngx_command_t *cmd,
+    const char *name, ngx_str_t *option)
+{
+    size_t       len;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+    len = ngx_strlen(name);
+    ngx_str_null(option);
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, name, len) != 0) {
+            continue;
+        }
+
+        if (option->data != NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "repeated parameter \"%V\" in \"%V\" "
+                               "directive, it must be there once",
+                               &value[i], &cmd->name);
+            return NGX_ERROR;
+        }
+
+        option->data = value[i].data + len;
+        option->len = value[i].len - len;
+    }
+
+    return NGX_OK;
 }
 
 

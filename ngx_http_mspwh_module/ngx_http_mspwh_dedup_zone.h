@@ -28,6 +28,9 @@ typedef struct {
     /* seconds */
     time_t                      ttl;
     time_t                      pending;
+
+    /* what other machines share, or NULL */
+    ngx_http_mspwh_remote_t    *remote;
 } ngx_http_mspwh_dedup_zone_t;
 
 

@@ -13,6 +13,9 @@
 #include "ngx_http_mspwh_set.h"
 #include "ngx_http_mspwh_spool.h"
 #include "ngx_http_mspwh_status.h"
+#include "ngx_http_mspwh_store.h"
+#include "ngx_http_mspwh_store_counters.h"
+#include "ngx_http_mspwh_stream_conf.h"
 #include "ngx_http_mspwh_variables.h"
 #include "ngx_http_mspwh_waiting.h"
 #include "ngx_http_mspwh_warnings.h"
@@ -27,6 +30,8 @@ static void ngx_http_mspwh_merge_values(ngx_http_mspwh_main_conf_t *mmcf,
     ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
 static char *ngx_http_mspwh_check_usable(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *mlcf);
+static char *ngx_http_mspwh_merge_handlers(ngx_conf_t *cf,
+    ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
 static char *ngx_http_mspwh_no_secret(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *mlcf);
 static ngx_int_t ngx_http_mspwh_init(ngx_conf_t *cf);
@@ -159,6 +164,59 @@ static ngx_command_t  ngx_http_mspwh_commands[] = {
       0,
       NULL },
 
+    { ngx_string("mspwh_stream_pass"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_2MORE,
+      ngx_http_mspwh_stream_pass,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mspwh_store_auth"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE12,
+      ngx_http_mspwh_store_auth,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mspwh_store_timeout"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_store_timeout,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+#if (NGX_HTTP_SSL)
+
+    { ngx_string("mspwh_store_ssl"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_store_ssl,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mspwh_store_ssl_verify"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_store_ssl_verify,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mspwh_store_ssl_name"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_store_ssl_name,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mspwh_store_ssl_trusted_certificate"),
+      NGX_HTTP_MSPWH_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_mspwh_store_ssl_trusted_certificate,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+#endif
+
     { ngx_string("mspwh_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_mspwh_status,
@@ -199,10 +257,10 @@ ngx_module_t  ngx_http_mspwh_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     ngx_http_mspwh_find_check_phase,       /* init module */
-    NULL,                                  /* init process */
+    ngx_http_mspwh_start_stores,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_mspwh_stop_stores,            /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -228,6 +286,8 @@ ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
      *     conf->recent_zone = NULL;
      *     conf->shared = NULL;
      *     conf->generation = 0;
+     *     conf->stores = 0;
+     *     conf->store_counters = NULL;
      */
 
     conf->recent = NGX_CONF_UNSET_UINT;
@@ -247,6 +307,9 @@ ngx_http_mspwh_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&conf->dedups, cf->pool, 4,
                           sizeof(ngx_http_mspwh_dedup_t *))
+           != NGX_OK
+        || ngx_array_init(&conf->remotes, cf->pool, 1,
+                          sizeof(ngx_http_mspwh_remote_t *))
            != NGX_OK)
     {
         return NULL;
@@ -273,6 +336,8 @@ ngx_http_mspwh_create_loc_conf(ngx_conf_t *cf)
      *     conf->plan = NULL;
      *     conf->header = { 0, NULL };
      *     conf->header_place = NULL;
+     *     conf->store = NULL;
+     *     conf->stream = NULL;
      *     conf->spool = NULL;
      *     conf->thread_pool = NULL;
      *     conf->first = NULL;
@@ -315,8 +380,7 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_mspwh_merge_values(mmcf, prev, conf);
 
     if (ngx_http_mspwh_merge_plan(cf, prev, conf) != NGX_OK
-        || ngx_http_mspwh_merge_spool(cf, prev, conf) != NGX_CONF_OK
-        || ngx_http_mspwh_add_spool_path(cf, conf) != NGX_OK)
+        || ngx_http_mspwh_merge_handlers(cf, prev, conf) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -385,6 +449,21 @@ ngx_http_mspwh_merge_values(ngx_http_mspwh_main_conf_t *mmcf,
 
 
 static char *
+ngx_http_mspwh_merge_handlers(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
+    ngx_http_mspwh_loc_conf_t *conf)
+{
+    if (ngx_http_mspwh_merge_spool(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_mspwh_add_spool_path(cf, conf) != NGX_OK
+        || ngx_http_mspwh_merge_store(cf, prev, conf) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_mspwh_merge_stream(cf, prev, conf);
+}
+
+
+static char *
 ngx_http_mspwh_no_secret(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
 {
     ngx_http_core_loc_conf_t  *clcf;
@@ -410,7 +489,9 @@ ngx_http_mspwh_init(ngx_conf_t *cf)
     ngx_http_mspwh_tell_warnings(cf);
 
     if (ngx_http_mspwh_init_doors(cf) != NGX_OK
-        || ngx_http_mspwh_check_dedup_zones(cf) != NGX_OK)
+        || ngx_http_mspwh_check_dedup_zones(cf) != NGX_OK
+        || ngx_http_mspwh_init_stores(cf) != NGX_OK
+        || ngx_http_mspwh_init_store_counters(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -6,21 +6,13 @@
 
 
 #include "ngx_http_mspwh_secret_conf.h"
+#include "ngx_http_mspwh_secret_file.h"
 
 #include "mspwh_event.h"
 #include "mspwh_text.h"
 
 
-#define NGX_HTTP_MSPWH_SECRET_FILE  4096
-
-
 static void ngx_http_mspwh_warn_secret(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_str_t *secret);
-static ssize_t ngx_http_mspwh_read_secret(ngx_conf_t *cf, ngx_str_t *name,
-    u_char *buf, size_t size);
-static char *ngx_http_mspwh_check_secret(ngx_conf_t *cf, ngx_str_t *name,
-    ngx_str_t *secret);
-static void ngx_http_mspwh_warn_secret_file(ngx_conf_t *cf, ngx_str_t *name,
     ngx_str_t *secret);
 static char *ngx_http_mspwh_add_secret(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_mspwh_loc_conf_t *mlcf, ngx_str_t *text);
@@ -97,168 +89,18 @@ char *
 ngx_http_mspwh_secret_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char       *rv;
-    u_char      buf[NGX_HTTP_MSPWH_SECRET_FILE + sizeof(CRLF)];
-    ssize_t     n;
-    ngx_str_t  *value, name, secret;
+    u_char      buf[NGX_HTTP_MSPWH_SECRET_BUFFER];
+    ngx_str_t   secret;
 
-    value = cf->args->elts;
-    name = value[1];
-
-    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    n = ngx_http_mspwh_read_secret(cf, &name, buf, sizeof(buf));
-    if (n == NGX_ERROR) {
-        return NGX_CONF_ERROR;
-    }
-
-    /* one trailing newline is not part of the secret */
-
-    if (n > 0 && buf[n - 1] == LF) {
-        n--;
-
-        if (n > 0 && buf[n - 1] == CR) {
-            n--;
-        }
-    }
-
-    secret.len = (size_t) n;
-    secret.data = buf;
-
-    rv = ngx_http_mspwh_check_secret(cf, &name, &secret);
+    rv = ngx_http_mspwh_read_secret(cf, cmd, buf, &secret);
 
     if (rv == NGX_CONF_OK) {
-        ngx_http_mspwh_warn_secret_file(cf, &name, &secret);
-
         rv = ngx_http_mspwh_add_secret(cf, cmd, conf, &secret);
     }
 
     mspwh_cleanse(buf, sizeof(buf));
 
     return rv;
-}
-
-
-static ssize_t
-ngx_http_mspwh_read_secret(ngx_conf_t *cf, ngx_str_t *name, u_char *buf,
-    size_t size)
-{
-    ssize_t          n;
-    ngx_file_t       file;
-    ngx_file_info_t  fi;
-
-    ngx_memzero(&file, sizeof(ngx_file_t));
-
-    file.name = *name;
-    file.log = cf->log;
-
-    /* not to wait for the other end of a pipe */
-
-    file.fd = ngx_open_file(name->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
-                            NGX_FILE_OPEN, 0);
-
-    if (file.fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "\"mspwh_secret_file\": " ngx_open_file_n
-                           " \"%V\" failed", name);
-        return NGX_ERROR;
-    }
-
-    n = NGX_ERROR;
-
-    if (ngx_fd_info(file.fd, &fi) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "\"mspwh_secret_file\": " ngx_fd_info_n
-                           " \"%V\" failed", name);
-
-    } else if (!ngx_is_file(&fi)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"mspwh_secret_file\": \"%V\" "
-                           "is not a regular file", name);
-
-    } else {
-        if (ngx_file_access(&fi) & (S_IRGRP|S_IROTH)) {
-            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                               "\"mspwh_secret_file\": \"%V\" can be read "
-                               "by group or others, it should have "
-                               "mode 0600", name);
-        }
-
-        /* nothing more than the buffer is read: a byte over shows it */
-
-        n = ngx_read_file(&file, buf, size, 0);
-    }
-
-    if (ngx_close_file(file.fd) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
-                           ngx_close_file_n " \"%V\" failed", name);
-    }
-
-    return n;
-}
-
-
-static char *
-ngx_http_mspwh_check_secret(ngx_conf_t *cf, ngx_str_t *name,
-    ngx_str_t *secret)
-{
-    u_char      *p, *last;
-    const char  *reason;
-
-    reason = NULL;
-
-    if (secret->len == 0) {
-        reason = "is empty";
-
-    } else if (secret->len > NGX_HTTP_MSPWH_SECRET_FILE) {
-        reason = "is over 4 KB";
-    }
-
-    last = secret->data + secret->len;
-
-    for (p = secret->data; p < last && reason == NULL; p++) {
-        if (*p == '\0') {
-            reason = "has a null byte";
-
-        } else if (*p == LF || *p == CR) {
-            reason = "has a newline inside, it must be one line";
-        }
-    }
-
-    if (reason == NULL) {
-        return NGX_CONF_OK;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"mspwh_secret_file\": \"%V\" %s", name, reason);
-
-    return NGX_CONF_ERROR;
-}
-
-
-/* an editor's doing, and not what the sender has */
-
-static void
-ngx_http_mspwh_warn_secret_file(ngx_conf_t *cf, ngx_str_t *name,
-    ngx_str_t *secret)
-{
-    u_char  first, last;
-
-    if (secret->len >= 3 && ngx_memcmp(secret->data, "\xef\xbb\xbf", 3) == 0) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"mspwh_secret_file\": \"%V\" begins with a byte "
-                           "order mark, which is part of the secret", name);
-    }
-
-    first = secret->data[0];
-    last = secret->data[secret->len - 1];
-
-    if (first == ' ' || first == '\t' || last == ' ' || last == '\t') {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"mspwh_secret_file\": \"%V\" begins or ends with "
-                           "a blank, which is part of the secret", name);
-    }
 }
 
 

@@ -2,6 +2,7 @@
 #include "ngx_http_mspwh_spool.h"
 #include "ngx_http_mspwh_counters.h"
 #include "ngx_http_mspwh_response.h"
+#include "ngx_http_mspwh_trust.h"
 
 
 typedef struct {
@@ -19,8 +20,6 @@ typedef struct {
 static ngx_path_t *ngx_http_mspwh_spool_directory(ngx_conf_t *cf,
     ngx_command_t *cmd);
 static ngx_int_t ngx_http_mspwh_spool_handler(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_mspwh_may_spool(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx);
 static ngx_int_t ngx_http_mspwh_spool_run(ngx_http_request_t *r,
     ngx_http_mspwh_spool_job_t *job);
 #if (NGX_THREADS)
@@ -180,7 +179,7 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_mspwh_find_ctx(r);
 
-    if (!ngx_http_mspwh_may_spool(r, ctx)) {
+    if (!ngx_http_mspwh_may_keep(r, ctx)) {
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "mspwh: not spooled: the request is not verified");
         return NGX_HTTP_FORBIDDEN;
@@ -226,37 +225,6 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
 
     return ngx_http_mspwh_spool_answer(job,
                                        ngx_http_mspwh_spool_report(r, job));
-}
-
-
-/* a signed body that this location lets through, and all of it */
-
-static ngx_uint_t
-ngx_http_mspwh_may_spool(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
-{
-    ngx_http_mspwh_body_t           body;
-    ngx_http_mspwh_loc_conf_t      *mlcf;
-    ngx_http_mspwh_verification_t  *v;
-
-    v = ngx_http_mspwh_decided(ctx);
-
-    if (v == NULL || v->secret == NULL || r->request_body == NULL
-        || ngx_http_mspwh_whose_body(r) == NGX_HTTP_MSPWH_BODY_NONE)
-    {
-        return 0;
-    }
-
-    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
-
-    if (v->reason != NGX_HTTP_MSPWH_NO_REASON
-        && mlcf->malformed != NGX_HTTP_MSPWH_PASS)
-    {
-        return 0;
-    }
-
-    ngx_http_mspwh_describe_body(r, &body);
-
-    return ngx_http_mspwh_same_body(&v->body, &body);
 }
 
 

@@ -2,6 +2,7 @@
 #include "ngx_http_mspwh_status.h"
 #include "ngx_http_mspwh_deliveries.h"
 #include "ngx_http_mspwh_response.h"
+#include "ngx_http_mspwh_store_status.h"
 #include "ngx_http_mspwh_waiting.h"
 
 
@@ -53,7 +54,9 @@ ngx_http_mspwh_status_json(ngx_http_request_t *r,
     text = NULL;
     root = cJSON_CreateObject();
 
-    if (root != NULL && ngx_http_mspwh_json_root(root, r, mmcf) == NGX_OK) {
+    if (root != NULL && ngx_http_mspwh_json_root(root, r, mmcf) == NGX_OK
+        && ngx_http_mspwh_store_json(root, mmcf->store_counters) == NGX_OK)
+    {
         text = cJSON_PrintUnformatted(root);
     }
 

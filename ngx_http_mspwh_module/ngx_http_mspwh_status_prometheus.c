@@ -1,6 +1,7 @@
 
 #include "ngx_http_mspwh_status.h"
 #include "ngx_http_mspwh_response.h"
+#include "ngx_http_mspwh_store_status.h"
 #include "ngx_http_mspwh_waiting.h"
 
 
@@ -101,7 +102,14 @@ ngx_http_mspwh_status_prometheus(ngx_http_request_t *r,
     ngx_http_mspwh_print_keys(&text, mmcf->generation);
     ngx_http_mspwh_print_spools(&text, r, mmcf);
 
-    return text.failed ? NULL : text.first;
+    if (text.failed
+        || ngx_http_mspwh_store_prometheus(r, mmcf->store_counters, text.first)
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return text.first;
 }
 
 

@@ -158,3 +158,32 @@ ngx_http_mspwh_is_access_check(ngx_http_request_t *r,
            && (main_mlcf->enable == NGX_HTTP_MSPWH_ON
                || main_mlcf->enable == mlcf->enable);
 }
+
+
+ngx_uint_t
+ngx_http_mspwh_may_keep(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
+{
+    ngx_http_mspwh_body_t           body;
+    ngx_http_mspwh_loc_conf_t      *mlcf;
+    ngx_http_mspwh_verification_t  *v;
+
+    v = ngx_http_mspwh_decided(ctx);
+
+    if (v == NULL || v->secret == NULL || r->request_body == NULL
+        || ngx_http_mspwh_whose_body(r) == NGX_HTTP_MSPWH_BODY_NONE)
+    {
+        return 0;
+    }
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
+
+    if (v->reason != NGX_HTTP_MSPWH_NO_REASON
+        && mlcf->malformed != NGX_HTTP_MSPWH_PASS)
+    {
+        return 0;
+    }
+
+    ngx_http_mspwh_describe_body(r, &body);
+
+    return ngx_http_mspwh_same_body(&v->body, &body);
+}

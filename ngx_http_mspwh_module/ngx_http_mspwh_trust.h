@@ -30,5 +30,12 @@ typedef enum {
 ngx_http_mspwh_trust_e ngx_http_mspwh_trust(ngx_http_request_t *r,
     ngx_http_mspwh_loc_conf_t *mlcf, ngx_http_mspwh_verification_t **v);
 
+/*
+ * Returns whether a location may keep a request for good: its body, all of it,
+ * is signed, and the location lets it through.
+ */
+ngx_uint_t ngx_http_mspwh_may_keep(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx);
+
 
 #endif /* _NGX_HTTP_MSPWH_TRUST_H_INCLUDED_ */

@@ -29,7 +29,7 @@ sub items {
     return sort map { plain($_) } page_text("docs/man/$page") =~ /^\.It ($macro .*)/mg;
 }
 
-for my $tool (qw(mspwh-send mspwh-redeliver mspwh-inspect)) {
+for my $tool (qw(mspwh-send mspwh-redeliver mspwh-streamtrim mspwh-inspect)) {
     my $program = $tool eq 'mspwh-inspect' ? inspect_program() : "$repo/bin/$tool";
     my ($rc, $help) = run($program, '--help');
     my @options = sort $help =~ /^  (--\S*(?: [A-Z.=]+\b)?(?: \.\.\.)?)/mg;

@@ -1,6 +1,6 @@
 
 /*
- * SHA-256 (FIPS 180-4).
+ * SHA-256 (FIPS 180-4), and random bytes.
  */
 
 
@@ -30,6 +30,12 @@ void mspwh_sha256_free(mspwh_sha256_t *sha256);
  */
 int mspwh_sha256(mspwh_sha256_t *sha256, const void *data, size_t length,
     unsigned char digest[MSPWH_SHA256_LENGTH]);
+
+/*
+ * Fills "data" with bytes that nobody can foresee.  Returns 0, or -1 if
+ * OpenSSL fails.
+ */
+int mspwh_random(unsigned char *data, size_t length);
 
 
 #endif /* _MSPWH_DIGEST_H_INCLUDED_ */

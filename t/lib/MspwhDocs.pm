@@ -122,7 +122,7 @@ sub file {
     return $name if $name eq 'off' or $name =~ /^syslog:/;
     my $path = dir() . '/' . $name =~ s{^/}{}r;
     make_path(dirname($path));
-    if ($directive eq 'mspwh_secret_file') {
+    if ($directive =~ /^mspwh_(?:secret_file|store_auth)$/) {
         write_file($path, secret_of($name) . "\n");
     } elsif ($directive =~ /certificate/) {
         my ($cert, $key) = -e dir() . '/key.pem' ? map { dir() . "/$_.pem" } qw(cert key) : tls_files();
@@ -136,7 +136,7 @@ sub file {
 
 sub ready {
     my $text = shift;
-    my $files = join '|', qw(mspwh_secret_file mspwh_spool access_log error_log root alias),
+    my $files = join '|', qw(mspwh_secret_file mspwh_store_auth mspwh_spool access_log error_log root alias),
         qw(ssl_certificate ssl_certificate_key proxy_ssl_trusted_certificate);
     my %upstream = map { $_ => 1 } $text =~ /\bupstream\s+(\S+)/g;
     my $host = qr/(?:[\w-]+\.)+example(?:\.\w+)?|[\w-]+(?:\.[\w-]+)*\.example\.(?:com|net|org)/;

@@ -14,6 +14,7 @@ use Time::HiRes qw(sleep);
 use Bench::Event qw(SECRET event write_request);
 
 our @EXPORT_OK = qw(setup pinned free_port start_upstream stop_upstream start_peer stop_peer client
+    start_store stop_store
     start_client stop_client settle_memory cost enough peak_rss);
 
 my ($root, $dir, $nginx, $module, $upstream_port, $upstream);
@@ -178,6 +179,20 @@ sub stop_peer {
     my $peer = shift;
     end_process($_) for grep { $_ } @$peer{qw(main receiver)};
 }
+
+# A Valkey or Redis server on the other core.
+sub start_store {
+    my ($server) = grep { -x } map { my $d = $_; map { "$d/$_" } qw(valkey-server redis-server) }
+        split /:/, $ENV{PATH};
+    die "neither valkey-server nor redis-server is installed\n" if !$server;
+    my ($port, $log) = (free_port(), "$dir/store.log");
+    my $pid = spawn($log, pinned(load => $server, '--port', $port, '--bind', '127.0.0.1', '--save', '',
+        '--dir', $dir));
+    wait_for_port($pid, $port, $log);
+    return { pid => $pid, port => $port };
+}
+
+sub stop_store { end_process($_[0]{pid}) }
 
 sub end_process {
     my $pid = shift;

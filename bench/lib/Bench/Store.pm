@@ -1,0 +1,107 @@
+package Bench::Store;
+
+# What a store costs: claims in a pipeline, a store that is known to be down, and a large event into a
+# stream.
+
+use strict;
+use warnings;
+
+use Bench::Event qw(event write_request write_requests);
+use Bench::Report qw(median spread duration table tsv progress);
+use Bench::Server qw(free_port start_store stop_store start_peer stop_peer client cost peak_rss);
+
+use constant {
+    CPU     => 5_000,       # ns more of the worker's
+    LATENCY => 300_000,     # ns more of the median
+    LARGE   => 30 << 20,
+    MEMORY  => 1024,        # KB more
+};
+
+my @cases = (['memory', 'the zone alone'], ['shared', 'with a store'], ['lost', 'with a store that is down']);
+
+sub run {
+    my $o = shift;
+    my %p = $o->{quick} ? (rounds => 5, count => 5_000) : (rounds => 15, count => 10_000);
+    my $store = start_store();
+    my %port = map { $_ => free_port() } qw(shared lost stream);
+    my %words = (STORE => $store->{port}, NOBODY => free_port(), map { (uc($_) => $port{$_}) } keys %port);
+    my $peer = start_peer('claims', words => \%words, port => \%port);
+    my $file = write_requests("$o->{dir}/store-events", $p{rounds} * $p{count} * 2, sub { $_[0] });
+    my (%cpu, %latency);
+    for my $round (0 .. $p{rounds} - 1) {
+        progress("store, round " . ($round + 1) . "/$p{rounds}");
+        for my $case (@cases) {
+            my $name = $case->[0];
+            my @of = ('-k', $p{rounds} * $p{count} * 2, '-o');
+            my $r = measured($peer, $name, $file, $p{count}, 16, @of, 2 * $round * $p{count});
+            push @{ $cpu{$name} }, $r->{cpu};
+            $r = measured($peer, $name, $file, $p{count} / 4, 1, @of, (2 * $round + 1) * $p{count});
+            push @{ $latency{$name} }, $r->{p50};
+        }
+        push @cases, shift @cases;
+    }
+    progress();
+    unlink $file;
+    my @memory = stream($o, $peer);
+    stop_peer($peer);
+    stop_store($store);
+    show($o, \%p, \%cpu, \%latency, @memory);
+}
+
+# All events are new, and pass.
+sub measured {
+    my ($peer, $name, $file, $count, $connections, @options) = @_;
+    my $r = cost($peer, $peer->{port}{$name}, $file, $count, $connections, @options);
+    die "store, $name: ", join(' ', map { "$_=$r->{$_}" } sort keys %$r), "\n"
+        if ($r->{status_200} // 0) != $count or $r->{upstream_requests} != $count;
+    return $r;
+}
+
+# Peak memory of the worker before and after a large event.
+sub stream {
+    my ($o, $peer) = @_;
+    my $small = write_request("$o->{dir}/small", event(1 << 10));
+    my $large = write_request("$o->{dir}/large", event(LARGE));
+    my @peak;
+    for my $file ($small, $large) {
+        my $r = client('-n', 3, '-t', 60, $peer->{port}{stream}, $file);
+        die "stream: ", join(' ', map { "$_=$r->{$_}" } sort keys %$r), "\n" if ($r->{status_202} // 0) != 3;
+        push @peak, peak_rss($peer);
+    }
+    unlink $small, $large;
+    return @peak;
+}
+
+sub cell {
+    my ($m, $q1, $q3) = spread(@_);
+    return duration($m) . ' (' . duration($q1, $m) . ' to ' . duration($q3, $m) . ')';
+}
+
+sub more {
+    my ($of, $name) = @_;
+    return map { $of->{$name}[$_] - $of->{memory}[$_] } 0 .. $#{ $of->{$name} };
+}
+
+sub verdict { my ($value, $target) = @_; return $value <= $target ? 'reached' : 'NOT reached' }
+
+sub show {
+    my ($o, $p, $cpu, $latency, $before, $after) = @_;
+    my @sorted = sort { $a->[1] cmp $b->[1] } @cases;
+    print "### A store for mspwh_dedup\n\nEvents of 0.1 KB, all new: CPU time of the worker over 16 ",
+        "connections, and the time of an event\nover one; median of $p->{rounds} rounds (first and third ",
+        "quartile).\n\n";
+    table(['', 'CPU time per event', 'added', 'an event takes', 'added'],
+        map { my ($name, $title) = @$_;
+            [$title, cell(@{ $cpu->{$name} }), $name eq 'memory' ? '' : cell(more($cpu, $name)),
+                cell(@{ $latency->{$name} }), $name eq 'memory' ? '' : cell(more($latency, $name))] }
+            sort { ($b->[0] eq 'memory') <=> ($a->[0] eq 'memory') } @sorted);
+    my ($c, $l) = map { median(more($_, 'shared')) } $cpu, $latency;
+    print "A store adds ", duration($c), " of CPU time (at most ", duration(CPU), ": ", verdict($c, CPU),
+        ") and ", duration($l), " (at most ", duration(LATENCY), ": ", verdict($l, LATENCY), ").\n\n";
+    printf "An event of %d MB into a stream: %.2f MB more in the worker (at most 1 MB: %s).\n\n", LARGE >> 20,
+        ($after - $before) / 1024, verdict($after - $before, MEMORY);
+    tsv("$o->{dir}/store.tsv", ['what', 'cpu_ns', 'p50_ns'],
+        map { [$_->[0], median(@{ $cpu->{ $_->[0] } }), median(@{ $latency->{ $_->[0] } })] } @cases);
+}
+
+1;

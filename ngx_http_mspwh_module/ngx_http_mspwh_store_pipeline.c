@@ -1,0 +1,470 @@
+
+#include "ngx_http_mspwh_store_pipeline.h"
+#include "ngx_http_mspwh_store_timeout.h"
+
+
+#define NGX_HTTP_MSPWH_PIPELINE_OUT   16384
+
+/* settles and the like that wait for a store that is away */
+#define NGX_HTTP_MSPWH_PIPELINE_KEPT  10000
+
+
+static void ngx_http_mspwh_pipeline_readable(void *data);
+static ngx_int_t ngx_http_mspwh_pipeline_read(
+    ngx_http_mspwh_pipeline_t *pipeline, const char *p, const char *last);
+static ngx_int_t ngx_http_mspwh_pipeline_answer(
+    ngx_http_mspwh_pipeline_t *pipeline);
+static void ngx_http_mspwh_pipeline_writable(void *data);
+static void ngx_http_mspwh_pipeline_flush_handler(ngx_event_t *ev);
+static void ngx_http_mspwh_pipeline_fill(ngx_http_mspwh_pipeline_t *pipeline);
+static void ngx_http_mspwh_pipeline_make_room(
+    ngx_http_mspwh_pipeline_t *pipeline);
+static void ngx_http_mspwh_pipeline_lose(ngx_http_mspwh_pipeline_t *pipeline,
+    ngx_http_mspwh_store_command_t *command);
+static void ngx_http_mspwh_pipeline_free(ngx_http_mspwh_pipeline_t *pipeline,
+    ngx_http_mspwh_store_command_t *command);
+static ngx_uint_t ngx_http_mspwh_pipeline_is_kept(
+    ngx_http_mspwh_store_command_t *command);
+
+
+ngx_int_t
+ngx_http_mspwh_pipeline_init(ngx_http_mspwh_pipeline_t *pipeline,
+    ngx_pool_t *pool)
+{
+    pipeline->out_size = NGX_HTTP_MSPWH_PIPELINE_OUT
+                       + ngx_http_mspwh_store_command_size(&pipeline->words);
+
+    pipeline->out = ngx_palloc(pool, pipeline->out_size);
+    if (pipeline->out == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_queue_init(&pipeline->waiting);
+    ngx_queue_init(&pipeline->sent);
+    ngx_queue_init(&pipeline->unused);
+
+    ngx_http_mspwh_pipeline_reset(pipeline);
+
+    pipeline->connection.conf = pipeline->conf;
+    pipeline->connection.readable = ngx_http_mspwh_pipeline_readable;
+    pipeline->connection.writable = ngx_http_mspwh_pipeline_writable;
+    pipeline->connection.data = pipeline;
+
+    pipeline->flush.handler = ngx_http_mspwh_pipeline_flush_handler;
+    pipeline->flush.data = pipeline;
+    pipeline->flush.log = ngx_cycle->log;
+
+    /* it keeps a worker that is about to exit */
+
+    pipeline->timeout.handler = ngx_http_mspwh_pipeline_timeout;
+    pipeline->timeout.data = pipeline;
+    pipeline->timeout.log = ngx_cycle->log;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_mspwh_pipeline_cleanup(ngx_http_mspwh_pipeline_t *pipeline)
+{
+    ngx_http_mspwh_store_command_t  *command;
+
+    pipeline->state = NGX_HTTP_MSPWH_STORE_DOWN;
+
+    ngx_http_mspwh_pipeline_reset(pipeline);
+
+    /* nobody is told */
+
+    while (!ngx_queue_empty(&pipeline->waiting)) {
+        command = ngx_http_mspwh_pipeline_first(&pipeline->waiting);
+        ngx_http_mspwh_pipeline_lose(pipeline, command);
+    }
+
+    while (!ngx_queue_empty(&pipeline->unused)) {
+        command = ngx_http_mspwh_pipeline_first(&pipeline->unused);
+        ngx_queue_remove(&command->queue);
+        ngx_free(command);
+    }
+
+    if (pipeline->flush.posted) {
+        ngx_delete_posted_event(&pipeline->flush);
+    }
+
+    pipeline->out = NULL;
+}
+
+
+void
+ngx_http_mspwh_pipeline_reset(ngx_http_mspwh_pipeline_t *pipeline)
+{
+    ngx_queue_t                     *q, *next;
+    ngx_http_mspwh_store_command_t  *command;
+
+    if (!ngx_queue_empty(&pipeline->waiting)) {
+        ngx_queue_add(&pipeline->sent, &pipeline->waiting);
+    }
+
+    ngx_queue_init(&pipeline->waiting);
+
+    for (q = ngx_queue_head(&pipeline->sent);
+         q != ngx_queue_sentinel(&pipeline->sent);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        command = ngx_queue_data(q, ngx_http_mspwh_store_command_t, queue);
+
+        if (command->data == NULL
+            && !ngx_http_mspwh_pipeline_is_kept(command))
+        {
+            ngx_queue_remove(q);
+            ngx_http_mspwh_pipeline_free(pipeline, command);
+        }
+    }
+
+    if (!ngx_queue_empty(&pipeline->sent)) {
+        ngx_queue_add(&pipeline->waiting, &pipeline->sent);
+    }
+
+    ngx_queue_init(&pipeline->sent);
+
+    pipeline->out_pos = pipeline->out;
+    pipeline->out_last = pipeline->out;
+
+    ngx_memzero(&pipeline->resp, sizeof(mspwh_resp_t));
+
+    if (pipeline->timeout.timer_set) {
+        ngx_del_timer(&pipeline->timeout);
+    }
+
+}
+
+
+void
+ngx_http_mspwh_pipeline_drop(ngx_http_mspwh_pipeline_t *pipeline,
+    ngx_uint_t all)
+{
+    ngx_queue_t                     *q, *next;
+    ngx_http_mspwh_store_command_t  *command;
+
+    for (q = ngx_queue_head(&pipeline->waiting);
+         q != ngx_queue_sentinel(&pipeline->waiting);
+         q = next)
+    {
+        command = ngx_queue_data(q, ngx_http_mspwh_store_command_t, queue);
+
+        if (command->data != NULL) {
+            pipeline->dropped(pipeline, command);
+        }
+
+        /* who has waited may have added some */
+
+        next = ngx_queue_next(q);
+
+        if (all || !ngx_http_mspwh_pipeline_is_kept(command)) {
+            ngx_http_mspwh_pipeline_lose(pipeline, command);
+        }
+    }
+}
+
+
+static void
+ngx_http_mspwh_pipeline_readable(void *data)
+{
+    ngx_http_mspwh_pipeline_t *pipeline = data;
+
+    u_char   buf[4096];
+    ssize_t  n;
+
+    do {
+        n = ngx_http_mspwh_store_recv(&pipeline->connection, buf, sizeof(buf));
+
+        if (n == NGX_ERROR) {
+            pipeline->broken(pipeline, NGX_HTTP_MSPWH_STORE_CLOSED,
+                             (char *) pipeline->connection.text);
+            return;
+        }
+
+        if (ngx_http_mspwh_pipeline_read(pipeline, (char *) buf,
+                                              (char *) buf + n)
+            != NGX_OK)
+        {
+            return;
+        }
+
+    } while (n > 0);
+}
+
+
+/* NGX_ERROR if the connection is no longer the same */
+
+static ngx_int_t
+ngx_http_mspwh_pipeline_read(ngx_http_mspwh_pipeline_t *pipeline,
+    const char *p, const char *last)
+{
+    int  found;
+
+    while ((found = mspwh_resp_read(&pipeline->resp, &p, last)) == 1) {
+        if (ngx_http_mspwh_pipeline_answer(pipeline) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (found == -1) {
+        pipeline->broken(pipeline, NGX_HTTP_MSPWH_STORE_PROTOCOL,
+                         "it does not speak RESP2");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the user may break the connection off, and the command stays then */
+
+static ngx_int_t
+ngx_http_mspwh_pipeline_answer(ngx_http_mspwh_pipeline_t *pipeline)
+{
+    ngx_http_mspwh_store_command_t  *command;
+
+    command = ngx_http_mspwh_pipeline_first(&pipeline->sent);
+
+    if (command == NULL) {
+        pipeline->broken(pipeline, NGX_HTTP_MSPWH_STORE_PROTOCOL,
+                         "an answer that nothing was asked for");
+        return NGX_ERROR;
+    }
+
+    if (pipeline->answered(pipeline, command, &pipeline->resp) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (pipeline->resp.last) {
+        ngx_queue_remove(&command->queue);
+        ngx_http_mspwh_pipeline_free(pipeline, command);
+        ngx_http_mspwh_pipeline_set_timeout(pipeline);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_mspwh_pipeline_writable(void *data)
+{
+    ngx_http_mspwh_pipeline_t *pipeline = data;
+
+    ngx_http_mspwh_pipeline_flush(pipeline);
+}
+
+
+static void
+ngx_http_mspwh_pipeline_flush_handler(ngx_event_t *ev)
+{
+    ngx_http_mspwh_pipeline_flush(ev->data);
+}
+
+
+void
+ngx_http_mspwh_pipeline_flush(ngx_http_mspwh_pipeline_t *pipeline)
+{
+    if (ngx_http_mspwh_pipeline_send(pipeline) != NGX_OK) {
+        pipeline->broken(pipeline, NGX_HTTP_MSPWH_STORE_CLOSED,
+                         (char *) pipeline->connection.text);
+    }
+}
+
+
+/* a failure is found once more by the flush that "add" has posted */
+
+ngx_int_t
+ngx_http_mspwh_pipeline_send(ngx_http_mspwh_pipeline_t *pipeline)
+{
+    ssize_t  n;
+
+    while (pipeline->state >= NGX_HTTP_MSPWH_STORE_GREETING) {
+
+        if (pipeline->out_pos == pipeline->out_last) {
+            ngx_http_mspwh_pipeline_fill(pipeline);
+        }
+
+        if (pipeline->out_pos == pipeline->out_last) {
+            break;
+        }
+
+        n = ngx_http_mspwh_store_send(&pipeline->connection,
+                                      pipeline->out_pos,
+                                      pipeline->out_last - pipeline->out_pos);
+        if (n == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (n == 0) {
+            break;
+        }
+
+        pipeline->out_pos += n;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_mspwh_pipeline_fill(ngx_http_mspwh_pipeline_t *pipeline)
+{
+    size_t                           size;
+    ngx_http_mspwh_store_command_t  *command;
+
+    pipeline->out_pos = pipeline->out;
+    pipeline->out_last = pipeline->out;
+
+    size = ngx_http_mspwh_store_command_size(&pipeline->words);
+
+    while (pipeline->out + pipeline->out_size - pipeline->out_last
+           >= (ssize_t) size)
+    {
+        command = ngx_http_mspwh_pipeline_first(&pipeline->waiting);
+
+        if (command == NULL
+            || (pipeline->state != NGX_HTTP_MSPWH_STORE_READY
+                && command->type > NGX_HTTP_MSPWH_STORE_PROBE))
+        {
+            return;
+        }
+
+        ngx_queue_remove(&command->queue);
+
+        if (command->type == NGX_HTTP_MSPWH_STORE_CLAIM
+            && command->data == NULL)
+        {
+            ngx_http_mspwh_pipeline_free(pipeline, command);
+            continue;
+        }
+
+        ngx_queue_insert_tail(&pipeline->sent, &command->queue);
+
+        command->sent = ngx_current_msec;
+        command->microseconds = ngx_http_mspwh_store_now();
+
+        pipeline->out_last = ngx_http_mspwh_store_write(&pipeline->words,
+                                                       command,
+                                                       pipeline->out_last);
+    }
+}
+
+
+ngx_http_mspwh_store_command_t *
+ngx_http_mspwh_pipeline_add(ngx_http_mspwh_pipeline_t *pipeline,
+    ngx_http_mspwh_store_type_e type, u_char *key, uint64_t number, void *data)
+{
+    ngx_http_mspwh_store_command_t  *command;
+
+    if (pipeline->out == NULL) {
+        return NULL;
+    }
+
+    command = ngx_http_mspwh_pipeline_first(&pipeline->unused);
+
+    if (command != NULL) {
+        ngx_queue_remove(&command->queue);
+
+    } else {
+        command = ngx_alloc(sizeof(ngx_http_mspwh_store_command_t),
+                            ngx_cycle->log);
+        if (command == NULL) {
+            return NULL;
+        }
+    }
+
+    ngx_memzero(command, sizeof(ngx_http_mspwh_store_command_t));
+
+    command->type = type;
+    command->number = number;
+    command->data = data;
+    command->sent = ngx_current_msec;
+    command->deadline = ngx_current_msec + pipeline->conf->timeout;
+
+    if (key != NULL) {
+        ngx_memcpy(command->key, key, MSPWH_TABLE_KEY);
+    }
+
+    if (ngx_http_mspwh_pipeline_is_kept(command)) {
+        ngx_http_mspwh_pipeline_make_room(pipeline);
+        ngx_http_mspwh_store_process(pipeline->counters)->waiting++;
+        pipeline->kept++;
+    }
+
+    ngx_queue_insert_tail(&pipeline->waiting, &command->queue);
+
+    if (pipeline->state != NGX_HTTP_MSPWH_STORE_DOWN) {
+        ngx_http_mspwh_pipeline_set_timeout(pipeline);
+
+        if (!pipeline->flush.posted) {
+            ngx_post_event(&pipeline->flush, &ngx_posted_events);
+        }
+    }
+
+    return command;
+}
+
+
+/* the oldest goes, and is lost */
+
+static void
+ngx_http_mspwh_pipeline_make_room(ngx_http_mspwh_pipeline_t *pipeline)
+{
+    ngx_queue_t                     *q;
+    ngx_http_mspwh_store_command_t  *command;
+
+    if (pipeline->kept < NGX_HTTP_MSPWH_PIPELINE_KEPT) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&pipeline->waiting);
+         q != ngx_queue_sentinel(&pipeline->waiting);
+         q = ngx_queue_next(q))
+    {
+        command = ngx_queue_data(q, ngx_http_mspwh_store_command_t, queue);
+
+        if (ngx_http_mspwh_pipeline_is_kept(command)) {
+            ngx_http_mspwh_pipeline_lose(pipeline, command);
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_http_mspwh_pipeline_lose(ngx_http_mspwh_pipeline_t *pipeline,
+    ngx_http_mspwh_store_command_t *command)
+{
+    if (ngx_http_mspwh_pipeline_is_kept(command)) {
+        (void) ngx_atomic_fetch_add(&pipeline->counters->lost, 1);
+    }
+
+    ngx_queue_remove(&command->queue);
+    ngx_http_mspwh_pipeline_free(pipeline, command);
+}
+
+
+static void
+ngx_http_mspwh_pipeline_free(ngx_http_mspwh_pipeline_t *pipeline,
+    ngx_http_mspwh_store_command_t *command)
+{
+    if (ngx_http_mspwh_pipeline_is_kept(command)) {
+        ngx_http_mspwh_store_process(pipeline->counters)->waiting--;
+        pipeline->kept--;
+    }
+
+    ngx_queue_insert_head(&pipeline->unused, &command->queue);
+}
+
+
+/* sent until it is answered, over as many connections as that takes */
+
+static ngx_uint_t
+ngx_http_mspwh_pipeline_is_kept(ngx_http_mspwh_store_command_t *command)
+{
+    return command->type == NGX_HTTP_MSPWH_STORE_SETTLE
+           || command->type == NGX_HTTP_MSPWH_STORE_FORGET;
+}

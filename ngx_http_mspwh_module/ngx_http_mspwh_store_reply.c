@@ -1,0 +1,84 @@
+
+#include "ngx_http_mspwh_store_reply.h"
+
+
+typedef struct {
+    const char                    *word;
+    ngx_http_mspwh_store_cause_e   cause;
+} ngx_http_mspwh_store_error_t;
+
+
+#define NGX_HTTP_MSPWH_STORE_CAUSE_NAME(constant, name)                       \
+    [NGX_HTTP_MSPWH_STORE_ ## constant] = name,
+
+const char  *ngx_http_mspwh_store_causes[] = {
+    NGX_HTTP_MSPWH_STORE_CAUSE_TABLE(NGX_HTTP_MSPWH_STORE_CAUSE_NAME)
+};
+
+
+/* by the first word of an error */
+
+static const ngx_http_mspwh_store_error_t  ngx_http_mspwh_store_words[] = {
+    { "NOAUTH", NGX_HTTP_MSPWH_STORE_AUTH },
+    { "WRONGPASS", NGX_HTTP_MSPWH_STORE_AUTH },
+    { "NOPERM", NGX_HTTP_MSPWH_STORE_AUTH },
+    { "READONLY", NGX_HTTP_MSPWH_STORE_ROLE },
+    { "MASTERDOWN", NGX_HTTP_MSPWH_STORE_ROLE },
+    { "LOADING", NGX_HTTP_MSPWH_STORE_LOADING },
+    { "OOM", NGX_HTTP_MSPWH_STORE_FULL },
+    { "NOREPLICAS", NGX_HTTP_MSPWH_STORE_REPLICAS },
+    { NULL, NGX_HTTP_MSPWH_STORE_REFUSED }
+};
+
+
+ngx_http_mspwh_store_cause_e
+ngx_http_mspwh_store_cause(mspwh_resp_t *resp)
+{
+    size_t                               len;
+    const ngx_http_mspwh_store_error_t  *error;
+
+    len = strcspn(resp->text, " ");
+
+    for (error = ngx_http_mspwh_store_words; error->word; error++) {
+        if (ngx_strlen(error->word) == len
+            && ngx_strncmp(resp->text, error->word, len) == 0)
+        {
+            break;
+        }
+    }
+
+    return error->cause;
+}
+
+
+ngx_uint_t
+ngx_http_mspwh_store_is_elsewhere(ngx_http_mspwh_store_cause_e cause)
+{
+    return cause == NGX_HTTP_MSPWH_STORE_ROLE
+           || cause == NGX_HTTP_MSPWH_STORE_LOADING;
+}
+
+
+ngx_int_t
+ngx_http_mspwh_store_hello_element(ngx_http_mspwh_hello_t *hello,
+    mspwh_resp_t *resp, ngx_http_mspwh_store_cause_e *cause)
+{
+    if (resp->type == MSPWH_RESP_ERROR) {
+        *cause = ngx_http_mspwh_store_cause(resp);
+        return NGX_ERROR;
+    }
+
+    if (hello->is_role) {
+        hello->is_primary = (ngx_strcmp(resp->text, "master") == 0);
+    }
+
+    hello->is_role = (ngx_strcmp(resp->text, "role") == 0);
+
+    if (!resp->last) {
+        return NGX_AGAIN;
+    }
+
+    *cause = NGX_HTTP_MSPWH_STORE_ROLE;
+
+    return hello->is_primary ? NGX_OK : NGX_ERROR;
+}

@@ -1,0 +1,88 @@
+
+/*
+ * A worker's session with a store: the way to a primary, and back to one.
+ *
+ *              lost, or not a primary                answered: a primary
+ *         +---------------------------+          +------------------------+
+ *         |                           |          |                        v
+ *     CONNECTING ---> GREETING ---> (next address, or) ---> DOWN        READY
+ *         ^           HELLO sent                             |            |
+ *         +--------------------------------------------------+            |
+ *         |   0.1 to 5 s later                                            |
+ *         +---------------------------------------------------------------+
+ *                                  lost
+ *
+ * Until the session is ready again, it keeps the commands that have not been
+ * answered, and sends them once more.
+ */
+
+
+#ifndef _NGX_HTTP_MSPWH_STORE_SESSION_H_INCLUDED_
+#define _NGX_HTTP_MSPWH_STORE_SESSION_H_INCLUDED_
+
+
+#include "ngx_http_mspwh_store_pipeline.h"
+
+
+typedef struct ngx_http_mspwh_store_session_s  ngx_http_mspwh_store_session_t;
+
+struct ngx_http_mspwh_store_session_s {
+
+    /* set by its user; of the pipeline: conf, words, counters, dropped */
+    ngx_http_mspwh_pipeline_t           pipeline;
+    ngx_str_t                           name;
+    ngx_array_t                        *addresses;
+
+    /* an element of the answer to a command of its user */
+    void                              (*answered)(
+                                    ngx_http_mspwh_store_session_t *session,
+                                    ngx_http_mspwh_store_command_t *command,
+                                    mspwh_resp_t *resp);
+
+    /* the rest is its own */
+
+    ngx_uint_t                          address;    /* the current one */
+    ngx_uint_t                          primary;    /* the last that was one */
+    ngx_uint_t                          tries;      /* before it is down */
+    ngx_msec_t                          backoff;
+    ngx_msec_t                          ready;      /* since when */
+
+    /* it has been tried without success: nobody is to wait for it */
+    unsigned                            known_down:1;
+    unsigned                            has_server:1;
+    unsigned                            is_primary:1;
+    unsigned                            policy_told:1;
+    unsigned                            shown:1;    /* as connected */
+    ngx_uint_t                          alone;      /* events since then */
+
+    ngx_http_mspwh_hello_t              hello;
+
+    ngx_event_t                         retry;
+    ngx_event_t                         check;      /* of the role */
+
+    /* why it was lost, and when each cause was last logged */
+    u_char                              text[NGX_HTTP_MSPWH_STORE_TEXT];
+    time_t                              said[NGX_HTTP_MSPWH_STORE_CAUSES];
+};
+
+
+/*
+ * Starts a session, in a process that handles requests, and ends it.
+ */
+ngx_int_t ngx_http_mspwh_store_start(ngx_http_mspwh_store_session_t *session,
+    ngx_pool_t *pool);
+void ngx_http_mspwh_store_stop(ngx_http_mspwh_store_session_t *session);
+
+/*
+ * Whether it is known that no command can be sent: then nobody is to wait.
+ */
+#define ngx_http_mspwh_store_is_down(session)  ((session)->known_down)
+
+/*
+ * Counts an error, and says so once a minute for each cause.
+ */
+void ngx_http_mspwh_store_error(ngx_http_mspwh_store_session_t *session,
+    ngx_http_mspwh_store_cause_e cause, const char *text);
+
+
+#endif /* _NGX_HTTP_MSPWH_STORE_SESSION_H_INCLUDED_ */

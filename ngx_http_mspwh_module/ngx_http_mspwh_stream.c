@@ -1,0 +1,511 @@
+
+/*
+ * What goes to the store, and what it answers:
+ *
+ *     HELLO 2 [AUTH user password]   the role; only on a new connection
+ *     XADD key * type ... body ...   the entry's id
+ *     WAIT replicas milliseconds     the number of replicas that have it
+ *
+ * All of it is sent at once.  The sender gets 202 once the last answer is in.
+ */
+
+
+#include "ngx_http_mspwh_stream.h"
+#include "ngx_http_mspwh_response.h"
+#include "ngx_http_mspwh_store_counters.h"
+#include "ngx_http_mspwh_stream_command.h"
+#include "ngx_http_mspwh_trust.h"
+
+
+typedef enum {
+    NGX_HTTP_MSPWH_STREAM_HELLO = 0,
+    NGX_HTTP_MSPWH_STREAM_XADD,
+    NGX_HTTP_MSPWH_STREAM_REPLICAS
+} ngx_http_mspwh_stream_state_e;
+
+
+typedef struct {
+    ngx_http_request_t             *request;
+    ngx_http_mspwh_ctx_t           *ctx;
+    ngx_http_mspwh_stream_t        *stream;
+
+    /* the answer that is expected next */
+    ngx_http_mspwh_stream_state_e   state;
+    mspwh_resp_t                    resp;
+    ngx_http_mspwh_hello_t          hello;
+
+    unsigned                        sending:1;
+    unsigned                        failed:1;
+} ngx_http_mspwh_append_t;
+
+
+static ngx_int_t ngx_http_mspwh_stream_create_request(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mspwh_stream_reinit_request(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mspwh_stream_output_filter(void *data,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_mspwh_stream_add_hello(
+    ngx_http_mspwh_append_t *append, ngx_chain_t **in);
+static ngx_uint_t ngx_http_mspwh_stream_knows(ngx_connection_t *c,
+    ngx_http_mspwh_store_conf_t *store);
+static void ngx_http_mspwh_stream_cleanup(void *data);
+static ngx_int_t ngx_http_mspwh_stream_process_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mspwh_stream_element(
+    ngx_http_mspwh_append_t *append);
+static ngx_int_t ngx_http_mspwh_stream_hello(ngx_http_mspwh_append_t *append);
+static ngx_int_t ngx_http_mspwh_stream_done(ngx_http_mspwh_append_t *append);
+static ngx_int_t ngx_http_mspwh_stream_failed(ngx_http_mspwh_append_t *append,
+    ngx_http_mspwh_store_cause_e cause, const char *text);
+static void ngx_http_mspwh_stream_count_failure(
+    ngx_http_mspwh_append_t *append, ngx_http_mspwh_store_cause_e cause);
+static ngx_int_t ngx_http_mspwh_stream_answer(ngx_http_request_t *r,
+    ngx_uint_t status);
+static void ngx_http_mspwh_stream_abort_request(ngx_http_request_t *r);
+static void ngx_http_mspwh_stream_finalize_request(ngx_http_request_t *r,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_mspwh_stream_filter_init(void *data);
+static ngx_int_t ngx_http_mspwh_stream_filter(void *data, ssize_t bytes);
+
+
+ngx_int_t
+ngx_http_mspwh_stream_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_http_upstream_t        *u;
+    ngx_http_mspwh_ctx_t       *ctx;
+    ngx_http_mspwh_append_t    *append;
+    ngx_http_mspwh_loc_conf_t  *mlcf;
+
+    ctx = ngx_http_mspwh_find_ctx(r);
+
+    if (!ngx_http_mspwh_may_keep(r, ctx)) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "mspwh: not streamed: the request is not verified");
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    /* what an "error_page" without "=" has kept would hide the 202 */
+
+    if (r->err_status >= NGX_HTTP_SPECIAL_RESPONSE) {
+        r->err_status = 0;
+    }
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
+
+    append = ngx_pcalloc(r->pool, sizeof(ngx_http_mspwh_append_t));
+
+    if (append == NULL || ngx_http_upstream_create(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    append->request = r;
+    append->ctx = ctx;
+    append->stream = mlcf->stream;
+
+    u = r->upstream;
+
+    u->conf = &mlcf->stream->upstream;
+#if (NGX_HTTP_SSL)
+    u->ssl = (u->conf->ssl != NULL);
+#endif
+    ngx_str_set(&u->schema, "redis://");
+    u->output.tag = (ngx_buf_tag_t) &ngx_http_mspwh_stream_handler;
+
+    u->create_request = ngx_http_mspwh_stream_create_request;
+    u->reinit_request = ngx_http_mspwh_stream_reinit_request;
+    u->process_header = ngx_http_mspwh_stream_process_header;
+    u->abort_request = ngx_http_mspwh_stream_abort_request;
+    u->finalize_request = ngx_http_mspwh_stream_finalize_request;
+
+    /* not only of the answer's body, of which there is none */
+
+    u->input_filter_init = ngx_http_mspwh_stream_filter_init;
+    u->input_filter = ngx_http_mspwh_stream_filter;
+    u->input_filter_ctx = append;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_upstream_init);
+
+    return (rc >= NGX_HTTP_SPECIAL_RESPONSE) ? rc : NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_stream_create_request(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t      *u;
+    ngx_http_mspwh_append_t  *append;
+
+    u = r->upstream;
+    append = u->input_filter_ctx;
+
+    u->request_bufs = ngx_http_mspwh_stream_command(r, append->ctx,
+                                                    append->stream);
+    if (u->request_bufs == NULL) {
+        return NGX_ERROR;
+    }
+
+    u->output.output_filter = ngx_http_mspwh_stream_output_filter;
+    u->output.filter_ctx = append;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_stream_reinit_request(ngx_http_request_t *r)
+{
+    ngx_http_mspwh_append_t  *append;
+
+    append = r->upstream->input_filter_ctx;
+
+    append->state = NGX_HTTP_MSPWH_STREAM_HELLO;
+    append->sending = 0;
+    append->failed = 0;
+
+    ngx_memzero(&append->resp, sizeof(mspwh_resp_t));
+    ngx_memzero(&append->hello, sizeof(ngx_http_mspwh_hello_t));
+
+    return NGX_OK;
+}
+
+
+/* only now is it known which connection it is */
+
+static ngx_int_t
+ngx_http_mspwh_stream_output_filter(void *data, ngx_chain_t *in)
+{
+    ngx_http_mspwh_append_t *append = data;
+
+    if (!append->sending) {
+        append->sending = 1;
+
+        if (ngx_http_mspwh_stream_add_hello(append, &in) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_chain_writer(&append->request->upstream->writer, in);
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_stream_add_hello(ngx_http_mspwh_append_t *append,
+    ngx_chain_t **in)
+{
+    ngx_chain_t                  *cl;
+    ngx_connection_t             *c;
+    ngx_pool_cleanup_t           *cln;
+    ngx_http_mspwh_store_conf_t  *store;
+
+    store = append->stream->store;
+    c = append->request->upstream->peer.connection;
+
+    if (ngx_http_mspwh_stream_knows(c, store)) {
+        append->state = NGX_HTTP_MSPWH_STREAM_XADD;
+        return NGX_OK;
+    }
+
+    cl = ngx_http_mspwh_chain(append->request, (char *) store->hello.data,
+                              store->hello.len);
+    cln = ngx_pool_cleanup_add(c->pool, 0);
+
+    if (cl == NULL || cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cl->next = *in;
+    *in = cl;
+
+    cln->handler = ngx_http_mspwh_stream_cleanup;
+    cln->data = store;
+
+    return NGX_OK;
+}
+
+
+/* the last that a kept connection has been told counts */
+
+static ngx_uint_t
+ngx_http_mspwh_stream_knows(ngx_connection_t *c,
+    ngx_http_mspwh_store_conf_t *store)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = c->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_mspwh_stream_cleanup) {
+            return cln->data == store;
+        }
+    }
+
+    return 0;
+}
+
+
+/* only marks a connection */
+
+static void
+ngx_http_mspwh_stream_cleanup(void *data)
+{
+    /* void */
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_stream_process_header(ngx_http_request_t *r)
+{
+    int                       found;
+    ngx_int_t                 rc;
+    const char               *p;
+    ngx_http_upstream_t      *u;
+    ngx_http_mspwh_append_t  *append;
+
+    u = r->upstream;
+    append = u->input_filter_ctx;
+
+    p = (char *) u->buffer.pos;
+    rc = NGX_AGAIN;
+
+    do {
+        found = mspwh_resp_read(&append->resp, &p, (char *) u->buffer.last);
+
+        if (found == 1) {
+            rc = ngx_http_mspwh_stream_element(append);
+
+        } else if (found == -1) {
+            rc = ngx_http_mspwh_stream_failed(append,
+                                              NGX_HTTP_MSPWH_STORE_PROTOCOL,
+                                              "it does not speak RESP2");
+        }
+
+    } while (found == 1 && rc == NGX_AGAIN);
+
+    /* all of it has been read; more answers than commands are of no use */
+
+    u->keepalive = (rc == NGX_OK && (u_char *) p == u->buffer.last
+                    && u->headers_in.status_n != NGX_HTTP_BAD_GATEWAY);
+
+    u->buffer.pos = u->buffer.start;
+    u->buffer.last = u->buffer.start;
+
+    return rc;
+}
+
+
+/* NGX_AGAIN if another answer is to come, or as process_header() */
+
+static ngx_int_t
+ngx_http_mspwh_stream_element(ngx_http_mspwh_append_t *append)
+{
+    u_char         text[NGX_INT64_LEN + sizeof(" replicas have it")];
+    mspwh_resp_t  *resp;
+
+    resp = &append->resp;
+
+    if (append->state == NGX_HTTP_MSPWH_STREAM_HELLO) {
+        return ngx_http_mspwh_stream_hello(append);
+    }
+
+    if (resp->type == MSPWH_RESP_ERROR) {
+        return ngx_http_mspwh_stream_failed(append,
+                                            ngx_http_mspwh_store_cause(resp),
+                                            resp->text);
+    }
+
+    if (append->state == NGX_HTTP_MSPWH_STREAM_XADD
+        && resp->type == MSPWH_RESP_STRING)
+    {
+        ngx_log_error(NGX_LOG_INFO, append->request->connection->log, 0,
+                      "mspwh: streamed: entry %s, body %O bytes", resp->text,
+                      append->ctx->verification->size);
+
+        append->state = NGX_HTTP_MSPWH_STREAM_REPLICAS;
+
+        return append->stream->replicas ? NGX_AGAIN
+                                        : ngx_http_mspwh_stream_done(append);
+    }
+
+    if (append->state != NGX_HTTP_MSPWH_STREAM_REPLICAS
+        || resp->type != MSPWH_RESP_INTEGER)
+    {
+        return ngx_http_mspwh_stream_failed(append,
+                                            NGX_HTTP_MSPWH_STORE_PROTOCOL,
+                                            "an answer of another kind");
+    }
+
+    if (resp->number >= (int64_t) append->stream->replicas) {
+        return ngx_http_mspwh_stream_done(append);
+    }
+
+    ngx_sprintf(text, "%L replicas have it%Z", resp->number);
+
+    return ngx_http_mspwh_stream_failed(append, NGX_HTTP_MSPWH_STORE_REPLICAS,
+                                        (char *) text);
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_stream_hello(ngx_http_mspwh_append_t *append)
+{
+    ngx_int_t                      rc;
+    mspwh_resp_t                  *resp;
+    ngx_http_mspwh_store_cause_e   cause;
+
+    resp = &append->resp;
+
+    rc = ngx_http_mspwh_store_hello_element(&append->hello, resp, &cause);
+
+    if (rc == NGX_ERROR) {
+        return ngx_http_mspwh_stream_failed(append, cause,
+                                      resp->type == MSPWH_RESP_ERROR
+                                      ? resp->text : "it is not a primary");
+    }
+
+    if (rc == NGX_OK) {
+        append->state = NGX_HTTP_MSPWH_STREAM_XADD;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_stream_done(ngx_http_mspwh_append_t *append)
+{
+    ngx_http_request_t               *r;
+    ngx_http_mspwh_main_conf_t       *mmcf;
+    ngx_http_mspwh_store_counters_t  *counters;
+
+    r = append->request;
+
+    mmcf = ngx_http_get_module_main_conf(r, ngx_http_mspwh_module);
+    counters = mmcf->store_counters;
+
+    (void) ngx_atomic_fetch_add(&counters->stream_events, 1);
+    (void) ngx_atomic_fetch_add(&counters->stream_bytes,
+                        (ngx_atomic_int_t) append->ctx->verification->size);
+
+    if (append->ctx->request == r) {
+        append->ctx->answer = NGX_HTTP_ACCEPTED;
+    }
+
+    return ngx_http_mspwh_stream_answer(r, NGX_HTTP_ACCEPTED);
+}
+
+
+/*
+ * Another server may do better, or there is nothing more to try: then the
+ * server itself is well, and the answer is one that "error_page" can take.
+ */
+
+static ngx_int_t
+ngx_http_mspwh_stream_failed(ngx_http_mspwh_append_t *append,
+    ngx_http_mspwh_store_cause_e cause, const char *text)
+{
+    ngx_http_request_t  *r;
+
+    r = append->request;
+
+    ngx_http_mspwh_stream_count_failure(append, cause);
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "mspwh: not streamed by \"%V\": %s",
+                  r->upstream->peer.name, text);
+
+    if (append->state == NGX_HTTP_MSPWH_STREAM_REPLICAS) {
+        return ngx_http_mspwh_stream_answer(r, NGX_HTTP_GATEWAY_TIME_OUT);
+    }
+
+    if (cause == NGX_HTTP_MSPWH_STORE_PROTOCOL
+        || cause == NGX_HTTP_MSPWH_STORE_REPLICAS
+        || ngx_http_mspwh_store_is_elsewhere(cause))
+    {
+        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+    }
+
+    return ngx_http_mspwh_stream_answer(r, NGX_HTTP_BAD_GATEWAY);
+}
+
+
+static void
+ngx_http_mspwh_stream_count_failure(ngx_http_mspwh_append_t *append,
+    ngx_http_mspwh_store_cause_e cause)
+{
+    ngx_http_mspwh_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_get_module_main_conf(append->request,
+                                         ngx_http_mspwh_module);
+
+    (void) ngx_atomic_fetch_add(&mmcf->store_counters->stream_failures[cause],
+                                1);
+
+    append->failed = 1;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_stream_answer(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    u->headers_in.status_n = status;
+    u->headers_in.content_length_n = 0;
+    u->state->status = status;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_mspwh_stream_abort_request(ngx_http_request_t *r)
+{
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "mspwh stream: abort");
+}
+
+
+static void
+ngx_http_mspwh_stream_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_http_mspwh_append_t  *append;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "mspwh stream: finalize %i", rc);
+
+    append = r->upstream->input_filter_ctx;
+
+    if (append->failed) {
+        return;
+    }
+
+    /* nginx itself has found out, and logged it */
+
+    if (rc == NGX_HTTP_GATEWAY_TIME_OUT) {
+        ngx_http_mspwh_stream_count_failure(append,
+                                            NGX_HTTP_MSPWH_STORE_TIMEOUT);
+
+    } else if (rc == NGX_HTTP_BAD_GATEWAY) {
+        ngx_http_mspwh_stream_count_failure(append,
+                                            append->sending
+                                            ? NGX_HTTP_MSPWH_STORE_CLOSED
+                                            : NGX_HTTP_MSPWH_STORE_CONNECT);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_stream_filter_init(void *data)
+{
+    ngx_http_mspwh_append_t *append = data;
+
+    append->request->upstream->length = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_stream_filter(void *data, ssize_t bytes)
+{
+    return NGX_OK;
+}

@@ -1,0 +1,23 @@
+
+/*
+ * The command that appends a request to a stream.
+ */
+
+
+#ifndef _NGX_HTTP_MSPWH_STREAM_COMMAND_H_INCLUDED_
+#define _NGX_HTTP_MSPWH_STREAM_COMMAND_H_INCLUDED_
+
+
+#include "ngx_http_mspwh_ctx.h"
+#include "ngx_http_mspwh_stream.h"
+
+
+/*
+ * Returns XADD with copies of the body's buffers, not of its bytes, and with
+ * replicas WAIT; or NULL, if there is no memory or no key.
+ */
+ngx_chain_t *ngx_http_mspwh_stream_command(ngx_http_request_t *r,
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_stream_t *stream);
+
+
+#endif /* _NGX_HTTP_MSPWH_STREAM_COMMAND_H_INCLUDED_ */

@@ -1,0 +1,173 @@
+package MspwhStore;
+
+# Real stores: Valkey or Redis servers, each with a directory of its own, which may be stopped, killed and
+# started again; and a client of a few lines.
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use POSIX qw(WNOHANG _exit);
+use Time::HiRes qw(sleep time);
+use MspwhTest;
+
+our @EXPORT = qw(
+    all_need_store start_store stop_store signal_store store_pid ask entries replica_of wait_until
+    connect_store command read_reply store_log
+);
+
+my $slow   = $ENV{MSPWH_SLOW} || 1;
+my $owner  = $$;
+my ($server) = grep { -x } map { my $dir = $_; map { "$dir/$_" } qw(valkey-server redis-server) }
+    split /:/, $ENV{PATH};
+my (%pid, %arguments, %client);
+
+sub all_need_store {
+    return if defined $server;
+    require Test::More;
+    Test::More::plan(skip_all => 'neither valkey-server nor redis-server is installed');
+}
+
+# Starts it, again with the same arguments if none are given; waits until it answers unless "nowait".
+sub start_store {
+    my ($name, @arguments) = @_;
+    my $wait = 1;
+    if (@arguments and $arguments[-1] eq 'nowait') {
+        $wait = 0;
+        pop @arguments;
+    }
+    $arguments{$name} = [@arguments] if @arguments or !$arguments{$name};
+    my $dir = dir() . "/store-$name";
+    mkdir $dir;
+    my @base = (port => port("store_$name"), bind => '127.0.0.1', dir => $dir, save => '',
+        daemonize => 'no', logfile => "$dir/log");
+    my @options = (@base, @{ $arguments{$name} });
+    my @command = ($server);
+    while (my ($option, $value) = splice @options, 0, 2) {
+        push @command, "--$option", ref $value ? @$value : $value;
+    }
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        open STDOUT, '>>', "$dir/stdout";
+        open STDERR, '>&', \*STDOUT;
+        exec @command or _exit(127);
+    }
+    $pid{$name} = $pid;
+    delete $client{$name};
+    return 1 if !$wait;
+    return 1 if wait_until(10, sub { answers($name) });
+    die "the store $name did not start:\n" . slurp("$dir/stdout") . slurp("$dir/log");
+}
+
+
+sub answers {
+    my $name = shift;
+    my $reply = eval { ask($name, 'PING') } // return 0;
+    return $reply eq 'PONG' || $reply =~ /^-(?:NOAUTH|MASTERDOWN)/;
+}
+
+sub store_pid { return $pid{ $_[0] } }
+sub store_log { return slurp(dir() . "/store-$_[0]/log") }
+sub signal_store { my ($signal, $name) = @_; return kill $signal => $pid{$name} }
+
+# At once, as a machine that loses its power, unless with TERM.
+sub stop_store {
+    my ($name, $signal) = @_;
+    my $pid = delete $pid{$name} // return;
+    local $?;
+    kill $signal // 'KILL', $pid;
+    kill CONT => $pid;
+    waitpid $pid, 0;
+    delete $client{$name};
+}
+
+END {
+    if ($$ == $owner) {
+        my $status = $?;
+        stop_store($_) for keys %pid;
+        $? = $status;
+    }
+}
+
+# --- a client ---------------------------------------------------------------------------
+
+sub connect_store {
+    my $name = shift;
+    return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => port("store_$name"), Timeout => 5);
+}
+
+sub command { return join '', '*' . @_ . "\r\n", map { '$' . length($_) . "\r\n$_\r\n" } @_ }
+
+# A string, a number, an error as "-...", undef for nil, or a list.
+sub read_reply {
+    my $s = shift;
+    defined(my $line = readline $s) or die "the store has closed the connection\n";
+    my ($type, $rest) = $line =~ /^(.)(.*)\r\n\z/s or die "not RESP2: $line";
+    return $rest if $type eq '+' or $type eq ':';
+    return "-$rest" if $type eq '-';
+    return undef if $rest == -1;
+    if ($type eq '*') {
+        return [map { scalar read_reply($s) } 1 .. $rest];
+    }
+    my $text = '';
+    while (length $text < $rest + 2) {
+        read $s, $text, $rest + 2 - length $text, length $text or die "the store has closed the connection\n";
+    }
+    return substr $text, 0, $rest;
+}
+
+# Another process has a connection of its own.
+sub ask {
+    my ($name, @command) = @_;
+    my $s = $client{$name}{$$} //= connect_store($name) // die "no connection to the store $name: $!\n";
+    my $reply = eval {
+        local $SIG{ALRM} = sub { die "the store $name does not answer\n" };
+        alarm 20;
+        binmode $s;
+        print $s command(@command);
+        my $r = read_reply($s);
+        alarm 0;
+        [$r];
+    };
+    alarm 0;
+    if (!$reply) {
+        delete $client{$name}{$$};
+        die $@;
+    }
+    return $reply->[0];
+}
+
+# The entries of a stream, each with its fields, and its id as "id".
+sub entries {
+    my ($name, $key) = @_;
+    my $list = ask($name, 'XRANGE', $key // 'mspwh', '-', '+');
+    die "$list\n" if !ref $list;
+    return map { +{ id => $_->[0], @{ $_->[1] } } } @$list;
+}
+
+# Makes one a replica of another, and waits until it has caught up.
+sub replica_of {
+    my ($replica, $primary) = @_;
+    ask($replica, 'REPLICAOF', '127.0.0.1', port("store_$primary"));
+    wait_until(20, sub { ask($replica, 'INFO', 'replication') =~ /master_link_status:up/ }) or return 0;
+
+    # the stream of commands begins once the replica has said that it is ready
+    ask($primary, 'SET', 'replicated', 1);
+    my $replicas = ask($primary, 'WAIT', 1, 5000);
+    ask($primary, 'DEL', 'replicated');
+    return $replicas;
+}
+
+sub wait_until {
+    my ($seconds, $what) = @_;
+    my $until = time + $seconds * $slow;
+    while (1) {
+        return 1 if $what->();
+        return 0 if time > $until;
+        sleep 0.02;
+    }
+}
+
+1;

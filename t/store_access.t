@@ -1,0 +1,183 @@
+# How a store is reached: passwords, narrow ACLs, TLS, unix sockets, one that is loading; for claims and for
+# streams.
+
+use strict;
+use warnings;
+use MspwhEvents qw(event);
+use MspwhFleet;
+use MspwhStore;
+use MspwhTest;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+all_need_store();
+
+my ($cert, $key) = tls_files();
+my $n = 0;
+my $acl = '+hello +auth +set +get +del +eval +pexpire +pttl +xadd +wait ~mspwh:*';
+
+write_file('right.password', "rightpassword\n");
+write_file('wrong.password', "wrongpassword\n");
+
+MspwhTest::start_backend();
+
+# Two edges; each answers with what it did: the status of a claim's event, the repeat's at the other edge,
+# and of an event for the stream.
+sub try_store {
+    my ($address, $settings) = @_;
+    for my $edge (qw(edge1 edge2)) {
+        define_instance($edge, expand(<<"CONF"), port($edge));
+load_module modules/ngx_http_mspwh_module.so;
+error_log logs/error.log info;
+events { worker_connections 64; }
+http {
+    client_max_body_size 64m;
+    upstream store { server $address max_fails=0; keepalive 2; }
+    mspwh_store_timeout 500ms;
+    $settings
+    mspwh_dedup_zone zone=events:1m store=store;
+    mspwh_secret '%%SECRET%%';
+    server {
+        listen 127.0.0.1:@{[port($edge)]};
+        add_header X-Verdict \$mspwh_verdict always;
+        location / { mspwh on; mspwh_dedup zone=events; proxy_pass http://%%A%%; }
+        location /stream { mspwh on; mspwh_stream_pass store key=mspwh:stream; }
+    }
+}
+CONF
+        truncate instance_file($edge, 'logs/error.log'), 0;
+        start_instance($edge);
+    }
+    sleep 0.3;
+    my $body = event('Ticket created', ++$n);
+    my @got = map { my $r = deliver($_, $body); "$r->{status} " . ($r->{header}{'x-verdict'} // '') }
+        qw(edge1 edge2);
+    push @got, map { deliver('edge1', event('Ticket created', ++$n), '/stream')->{status} } 1 .. 2;
+    return \@got;
+}
+
+sub deliver {
+    my ($edge, $body, $path) = @_;
+    my @headers = ('X-Webhook-Signature' => sign(SECRET, $body));
+    return request(port => $edge, path => $path // '/a', body => $body, headers => \@headers);
+}
+
+sub end_try {
+    for my $edge (qw(edge1 edge2)) {
+        ok(quit_instance($edge), "... $edge quits in time");
+        unlike(instance_log($edge), qr/open socket|\[alert\]/, '... and leaves nothing behind');
+    }
+}
+
+my $shared = ['200 verified', '200 duplicate', 202, 202];
+my $alone = ['200 verified', '200 verified', 502, 502];
+
+# [what, arguments of the server, or a name of one, address, settings, expected, pattern of the log]
+sub check {
+    my ($what, $address, $settings, $expected, @patterns) = @_;
+    is_deeply(try_store($address, $settings), $expected, $what);
+    like(instance_log('edge1'), $_, "... and the log has $_") for @patterns;
+    unlike(instance_log('edge1'), qr/rightpassword|wrongpassword/, '... and no password');
+    end_try();
+}
+
+my $main = '127.0.0.1:%%PORT_store_main%%';
+start_store('main', requirepass => 'rightpassword');
+check('the password', $main, 'mspwh_store_auth "%%DIR%%/right.password";', $shared);
+check('another password', $main, 'mspwh_store_auth "%%DIR%%/wrong.password";', $alone,
+    qr/store "store" is lost: WRONGPASS/, qr/not streamed by .*WRONGPASS/);
+check('none', $main, '', $alone, qr/store "store" is lost: NOAUTH/, qr/not streamed by .*NOAUTH/);
+stop_store('main');
+
+start_store('main', user => ['edge', 'on', '>rightpassword', split / /, $acl]);
+check('a user with the rights that it takes', $main,
+    'mspwh_store_auth "%%DIR%%/right.password" user=edge;', $shared);
+is_deeply([grep { /\[error\]/ } split /\n/, instance_log('edge1')], [], '... and no error');
+check('another user', $main, 'mspwh_store_auth "%%DIR%%/right.password" user=other;', $alone,
+    qr/store "store" is lost: WRONGPASS/);
+stop_store('main');
+
+start_store('main', user => ['edge', 'on', '>rightpassword', '+hello', '+xadd', '~mspwh:*']);
+check('a user that may not claim', $main, 'mspwh_store_auth "%%DIR%%/right.password" user=edge;',
+    ['200 verified', '200 verified', 202, 202], qr/store "store": NOPERM/);
+stop_store('main');
+start_store('main', user => ['edge', 'on', '>rightpassword', (split / /, $acl)[0 .. 7], '~mspwh:events:*']);
+check('a user that may not append', $main, 'mspwh_store_auth "%%DIR%%/right.password" user=edge;',
+    ['200 verified', '200 duplicate', 502, 502], qr/not streamed by .*NOPERM/);
+stop_store('main');
+
+# --- memory ----------------------------------------------------------------------------------------
+start_store('main', maxmemory => '100mb', 'maxmemory-policy' => 'allkeys-lru');
+check('a policy that loses keys', $main, '', $shared, qr/"maxmemory-policy allkeys-lru".*"noeviction"/);
+stop_store('main');
+
+# --- unix sockets ------------------------------------------------------------------------------------
+my $socket = dir() . '/store.sock';
+start_store('main', unixsocket => $socket, unixsocketperm => 700);
+check('a unix socket', "unix:$socket", '', $shared);
+check('one that is not there', "unix:$socket.x", '', $alone, qr/is lost: connect\(\) failed \(2: /);
+stop_store('main');
+SKIP: {
+    skip 'needs root', 1 if $> != 0;
+    start_store('main', unixsocket => $socket, unixsocketperm => 700);
+    no warnings 'redefine';
+    my $define = \&MspwhFleet::define_instance;
+    local *define_instance = sub {
+        my ($name, $conf, $port) = @_;
+        $define->($name, "user nobody nogroup;\n$conf", $port);
+        chmod 0755, dir(), instance_file($name, '');
+    };
+    check('one without permission', "unix:$socket", '', $alone, qr/is lost: connect\(\) failed \(13: /);
+    stop_store('main');
+}
+
+# --- TLS ---------------------------------------------------------------------------------------------
+SKIP: {
+    needs(module => 'http_ssl_module');
+    my @tls = ('tls-port' => port('tls'), 'tls-cert-file' => $cert, 'tls-key-file' => $key,
+        'tls-auth-clients' => 'no', 'tls-ca-cert-file' => $cert);
+    skip 'the store was built without TLS', 1 if !eval { start_store('main', @tls) };
+    my $at = '127.0.0.1:%%PORT_tls%%';
+    my $trust = "mspwh_store_ssl on; mspwh_store_ssl_verify on; mspwh_store_ssl_trusted_certificate '$cert';";
+    check('TLS', $at, 'mspwh_store_ssl on;', $shared);
+    check('TLS, with a certificate that is trusted', $at, "$trust mspwh_store_ssl_name localhost;", $shared);
+    check('... of the name of the upstream, by default', $at, $trust, $alone,
+        qr/is lost: TLS: the certificate is of another name/, qr/upstream SSL certificate does not match "store"/);
+    check('... of another name', $at, "$trust mspwh_store_ssl_name other.example;", $alone,
+        qr/is lost: TLS: the certificate is of another name/);
+    my ($other) = do { rename $cert, "$cert.store"; rename $key, "$key.store"; tls_files() };
+    check('... or one that is not', $at, $trust =~ s/\Q$cert\E/$other/r . ' mspwh_store_ssl_name localhost;',
+        $alone, qr/is lost: TLS: self.signed certificate/);
+    check('TLS to a store that has none', $main, 'mspwh_store_ssl on;',
+        ['200 verified', '200 verified', 504, 504], qr/is lost: no answer in time/);
+    check('a store with TLS, without it', $at, '', $alone, qr/is lost: /);
+    stop_store('main');
+}
+
+# --- a store that is loading -----------------------------------------------------------------------------
+{
+    start_store('main');
+    ask('main', 'CONFIG', 'SET', 'rdbcompression', 'no');
+    ask('main', 'SET', "key$_", 'x' x 1000) for 1 .. 3000;
+    ask('main', 'SAVE');
+    stop_store('main');
+    start_store('main', 'key-load-delay' => 2000, 'loading-process-events-interval-bytes' => 2048,
+        'nowait');
+    ok(wait_until(5, sub { (eval { ask('main', 'GET', 'x') } // '') =~ /^-LOADING/ }), 'a store is loading');
+    is_deeply(try_store($main, ''), $alone, '... nothing waits for it');
+    like(instance_log('edge1'), qr/is lost: LOADING/, '... and the log says so');
+    ok(wait_until(15, sub { instance_log('edge1') =~ /is back at/ && instance_log('edge2') =~ /is back at/ }),
+        '... it has loaded');
+    my $body = event('Ticket created', ++$n);
+    is(deliver('edge1', $body)->{status}, 200, '... and is used');
+    is(deliver('edge2', $body)->{header}{'x-verdict'}, 'duplicate', '... by all');
+    is(deliver('edge1', $body, '/stream')->{status}, 202, '... and for the stream');
+    end_try();
+}
+
+# --- something else ---------------------------------------------------------------------------------------
+check('what is no store', '127.0.0.1:' . port('edge2'), '', $alone,
+    qr/not streamed by .* does not speak RESP2/);
+like(instance_log('edge2'), qr/is lost: it does not speak RESP2/, '... and the log of the other says so');
+
+done_testing();

@@ -1,0 +1,179 @@
+# mspwh_stream_pass: a verified request becomes an entry of a stream in a real store.
+
+use strict;
+use warnings;
+use Digest::SHA qw(hmac_sha256_hex sha256_hex);
+use MspwhEvents qw(event);
+use MspwhStore;
+use MspwhTest;
+use Test::More;
+
+all_need_store();
+
+start_store('main');
+start_store('replica');
+start_store('small', maxmemory => '2mb', 'maxmemory-policy' => 'noeviction');
+
+my $big = 'client_body_buffer_size 16k;';
+my $conf = <<'CONF';
+upstream store { server 127.0.0.1:%%PORT_store_main%% max_fails=0; keepalive 4; }
+upstream both {
+    server 127.0.0.1:%%PORT_store_replica%% max_fails=0;
+    server 127.0.0.1:%%PORT_store_main%% max_fails=0;
+    keepalive 4;
+}
+upstream full { server 127.0.0.1:%%PORT_store_small%% max_fails=0; keepalive 4; }
+mspwh_secret '%%SECRET%%' id=now;
+server {
+    listen 127.0.0.1:%%PORT%%;
+    location /in { mspwh on; mspwh_stream_pass store key=mspwh; }
+    location /file { mspwh on; client_body_in_file_only clean; mspwh_stream_pass store key=mspwh; }
+    location /unsent { mspwh on; sendfile on; mspwh_stream_pass store key=mspwh; }
+    location /key { mspwh on; mspwh_stream_pass store key=mspwh:$mspwh_entity; }
+    location /nokey { mspwh on; mspwh_stream_pass store key=$arg_key; }
+    location /copied { mspwh on; mspwh_stream_pass both key=mspwh replicas=1 wait=2s; }
+    location /copies { mspwh on; mspwh_stream_pass store key=mspwh replicas=2 wait=100ms;
+        error_page 504 = @kept; }
+    location /plain504 { mspwh on; mspwh_stream_pass store key=mspwh replicas=2 wait=100ms; }
+    location /full { mspwh on; mspwh_stream_pass full key=mspwh; error_page 502 = @kept; }
+    location /pass { mspwh on; mspwh_malformed pass; mspwh_stream_pass store key=mspwh; }
+    location /monitor { mspwh monitor; mspwh_stream_pass store key=mspwh; }
+    location /unchecked { mspwh_stream_pass store key=mspwh; }
+    location /if { mspwh on; mspwh_stream_pass store key=mspwh; if ($arg_x) { set $x 1; } }
+    location /wrong { mspwh on; mspwh_stream_pass store key=wrong; error_page 502 = @kept; }
+    location @kept { mspwh on; mspwh_spool %%DIR%%/spool; }
+    location /redirected { mspwh on; proxy_pass http://127.0.0.1:%%PORT_nobody%%; error_page 502 = @stream; }
+    location @stream { mspwh on; mspwh_stream_pass store key=mspwh; }
+}
+CONF
+start_http($conf);
+
+sub added {
+    my @entries = entries('main', $_[0] // 'mspwh');
+    ask('main', 'DEL', $_[0] // 'mspwh');
+    return @entries;
+}
+
+# --- an entry -----------------------------------------------------------------------------
+{
+    my $body = event('Ticket note added', 100);
+    my @headers = ('Content-Type' => 'application/json; x', 'Content-Encoding' => 'none');
+    my $r = signed('/in?a=b%20c', $body, @headers);
+    is($r->{status}, 202, 'a signed event: 202');
+    is($r->{header}{'mspwh-verdict'}, 'verified', '... with its verdict');
+    is($r->{body}, '', '... and no body');
+    my ($entry, @more) = added();
+    is(scalar @more, 0, '... one entry is in the stream');
+    like(delete $entry->{id}, qr/^\d+-\d+$/, '... with an id of the store');
+    like(delete $entry->{received}, qr/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, '... when it came');
+    is_deeply($entry, {
+        type => 'ticket.note.added', entity => 'note', entity_id => 5, ticket_id => 5, webhook => 'default',
+        delivery_id => hmac_sha256_hex($body, SECRET), key_id => 'now', content_type => 'application/json; x',
+        signature => sign(SECRET, $body), method => 'POST', uri => '/in?a=b%20c', host => 'localhost',
+        content_encoding => 'none', body => $body,
+    }, '... and all that it takes to send it again');
+}
+is(post('/in', event('Ticket created'), 'X-Webhook-Signature' => sign('other', 'x'))->{status}, 401,
+    'another signature: 401');
+is(post('/in', event('Ticket created'))->{status}, 401, 'none: 401');
+is(signed('/in', '{"x":1}')->{status}, 400, 'no event: 400');
+is(post('/monitor', event('Ticket created'))->{status}, 403, 'unsigned, in monitor mode: 403');
+is(post('/unchecked', event('Ticket created'))->{status}, 403, 'unchecked: 403');
+is_deeply([added()], [], '... and nothing of them is in the stream');
+{
+    is(signed('/pass', 'no JSON')->{status}, 202, 'what is no event, where that passes: 202');
+    my ($entry) = added();
+    is_deeply([@$entry{qw(type entity entity_id ticket_id body)}], ['', '', '', '', 'no JSON'],
+        '... its body, and no names');
+}
+is(signed('/if?x=1', event('Ticket created'))->{status}, 202, 'in "if"');
+is(signed('/redirected', event('Ticket created'))->{status}, 202, 'of an error_page');
+is((added())[1]{uri}, '/redirected', '... with the URI that the sender asked for');
+is(signed('/key', event('Ticket deleted'))->{status}, 202, 'a key with a variable');
+is(scalar added('mspwh:ticket'), 1, '... is another stream');
+is(signed('/nokey', event('Ticket deleted'))->{status}, 500, 'an empty one: 500');
+is(signed('/nokey?key=other', event('Ticket deleted'))->{status}, 202, '... and one that is not');
+is(scalar added('other'), 1, '... is a stream');
+
+# --- bodies -------------------------------------------------------------------------------
+for my $size (1, 1000, 16000, 16384, 17000, 100_000, 3_000_000, 30_000_000) {
+    my $body = event('Ticket created', $size);
+    for my $path (qw(/in /file /unsent)) {
+        next if $size == 30_000_000 and $path ne '/in';
+        is(signed($path, $body)->{status}, 202, "$path: $size bytes");
+        my @entries = added();
+        is(scalar @entries, 1, '... one entry');
+        is(sha256_hex($entries[0]{body}), sha256_hex($body), '... byte for byte');
+    }
+}
+{
+    my $body = event('Ticket created', 50_000);
+    my @headers = ('X-Webhook-Signature' => sign(SECRET, $body));
+    my $r = request(path => '/in', body => $body, headers => \@headers, chunked => 7000);
+    is($r->{status}, 202, 'chunked');
+    is((added())[0]{body}, $body, '... byte for byte');
+    is(signed('/in', '')->{status}, 400, 'no bytes at all are no event');
+    is(signed('/pass', '')->{status}, 202, '... but an entry, where that passes');
+    is((added())[0]{body}, '', '... of no bytes');
+}
+
+# --- replicas -------------------------------------------------------------------------------
+{
+    is(signed('/copies', event('Ticket created'))->{status}, 202, 'too few replicas: on to error_page');
+    is(scalar(my @files = glob dir() . '/spool/*.headers'), 1, '... which spools it');
+    my $r = signed('/plain504', event('Ticket created'));
+    is($r->{status}, 504, '... or else 504');
+    is($r->{header}{'mspwh-verdict'}, undef, '... without a verdict');
+    ok(log_matches(qr/not streamed by "127.0.0.1:\d+": 0 replicas have it/), '... and the log says why');
+    is(scalar added(), 2, '... though they are in the stream');
+
+    ok(replica_of('replica', 'main'), 'a replica follows');
+    my %status;
+    $status{ signed('/copied', event('Ticket created', $_))->{status} }++ for 1 .. 20;
+    is_deeply(\%status, { 202 => 20 }, '... each of 20 events finds the primary, and is confirmed');
+    is(scalar entries('replica'), 20, '... and in the replica when it is answered');
+    ok(log_matches(qr/not streamed by "127.0.0.1:\d+": (?:it is not a primary|READONLY)/),
+        '... where it cannot be added');
+    is(scalar added(), 20, '... once each');
+}
+
+# --- a store that refuses -----------------------------------------------------------------------
+{
+    ask('main', 'SET', 'wrong', 'x');
+    is(signed('/wrong', event('Ticket created'))->{status}, 202, 'not a stream: on to error_page');
+    ok(log_matches(qr/not streamed by .*WRONGTYPE/), '... and the log has the words of the store');
+    my $status;
+    for (1 .. 60) {
+        $status = signed('/full', event('Ticket created', 100_000))->{status};
+        last if error_log() =~ /not streamed by .*OOM/;
+    }
+    is($status, 202, 'a full store: on to error_page');
+    ok(log_matches(qr/not streamed by .*OOM/), '... and the log says so');
+    is(signed('/in', event('Ticket created'))->{status}, 202, 'another store takes it');
+}
+
+# --- connections --------------------------------------------------------------------------------
+{
+    added();
+    my ($before) = ask('main', 'INFO', 'stats') =~ /total_connections_received:(\d+)/;
+    signed('/in', event('Ticket created', $_)) for 1 .. 50;
+    my ($after) = ask('main', 'INFO', 'stats') =~ /total_connections_received:(\d+)/;
+    cmp_ok($after - $before, '<=', 2 * $MspwhTest::Workers, 'connections are kept');
+    my $hellos = ask('main', 'INFO', 'commandstats') =~ /cmdstat_hello:calls=(\d+)/ ? $1 : 0;
+    cmp_ok($hellos, '>', 0, '... and have asked for the role');
+    cmp_ok($hellos, '<', 60, '... once each');
+
+    ask('main', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    my %status;
+    $status{ signed('/in', event('Ticket created', $_))->{status} }++ for 100 .. 119;
+    is_deeply(\%status, { 202 => 20 }, 'the store closes them: the next event has another');
+    is(scalar added(), 70, '... and none is lost, or there twice');
+
+    stop_store('main', 'TERM');
+    is(signed('/in', event('Ticket created'))->{status}, 502, 'no store: 502');
+    start_store('main');
+    is(signed('/in', event('Ticket created'))->{status}, 202, '... and as soon as it is back: 202');
+}
+
+ok(stop(), 'nginx stops in time');
+done_testing();
