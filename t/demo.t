@@ -1,4 +1,5 @@
-# The demonstration: what "make run" prints, ports that are taken, and a variable NGINX that nginx has left behind.
+# The demonstration: what "make run" prints, ports that are taken, and a variable NGINX that nginx has left
+# behind.
 
 use strict;
 use warnings;
@@ -52,7 +53,8 @@ for my $bad ('80x', 0, 65530) {
     cmp_ok(scalar(@lines), '<', 60, '... under 60 lines');
     my $ok = $terminal ? qr/ \e\[32mok\e\[m$/ : qr/ ok$/;
     is(scalar(grep { /$ok/ } @lines), 24, '... every row is ok, in colour on a terminal');
-    like($lines[-1], qr{^See every delivery: http://127\.0\.0\.1:$port/mspwh$}, "... and the page's address is last");
+    like($lines[-1], qr{^See every delivery: http://127\.0\.0\.1:$port/mspwh$},
+        "... and the page's address is last");
     like((run('curl', '-s', '-H', 'Accept: text/html', "http://127.0.0.1:$port/mspwh"))[1], qr/<html/i,
         '... where the page is');
 }

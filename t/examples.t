@@ -226,7 +226,8 @@ sub mount_secret {
 # --- ports --------------------------------------------------------------------------
 
 # mspwh-redeliver finds no other server at the port that it sends to.
-for my $file (map { s{.*/docs/examples/}{}r } glob "$Bin/../docs/examples/*.conf $Bin/../docs/examples/*/*.conf") {
+my $examples = "$Bin/../docs/examples";
+for my $file (map { s{.*/docs/examples/}{}r } glob "$examples/*.conf $examples/*/*.conf") {
     for my $server (example($file) =~ /^( *)server \{\n(.*?)^\1\}/msg) {
         next if $server !~ /listen\s+127\.0\.0\.1:8090;/;
         unlike($server, qr/mspwh_status/, "$file: no status at port 8090");

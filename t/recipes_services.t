@@ -1,4 +1,5 @@
-# Recipes of the documentation that need more than the recording backend: real services, other modules, programs.
+# Recipes of the documentation that need more than the recording backend: real services, other modules,
+# programs.
 
 use strict;
 use warnings;
@@ -78,7 +79,8 @@ is_deeply([map { $_->{backend} } seen()], [$a], '... and no message is sent');
 refused('a note with another secret', '/webhook', event('ticket.note.added'), 'another');
 stop();
 
-sub titled { return event('ticket.created') =~ s/\}\z/',"Title":' . encode_json([$_[0]]) =~ s{^\[|\]$}{}gr . '}'/er }
+sub json { return encode_json([$_[0]]) =~ s/^\[|\]$//gr }
+sub titled { return event('ticket.created') =~ s/\}\z/',"Title":' . json($_[0]) . '}'/er }
 
 begin('Notes to Slack or Teams 2');
 for (["Printer \x{e9}", "Printer \x{e9}"], ['a "quote"', '(a title with quotes)'],
@@ -97,17 +99,17 @@ if (begin('Notes to Slack or Teams 3', sub { $_[0] =~ s{/etc/nginx/njs}{dir() . 
     for my $title ('Printer', 'a "quote"', 'back\\slash', "two\nlines are not shown") {
         my $shown = $title =~ /\n/ ? '' : $title;
         is(deliver('/webhook', titled($title)), 200, 'a title through njs: accepted');
-        message_is('a title through njs', '{"text":' . encode_json(["Ticket 48213: $shown"]) =~ s/^\[|\]$//gr . '}');
+        message_is('a title through njs', '{"text":' . json("Ticket 48213: $shown") . '}');
     }
     stop();
 }
 
 # What docs/routing.md says of the variables of the module holds for the oddest names of types and ids.
 {
-    my @shown = map { "\$mspwh_$_" } qw(verdict reason webhook event_type event_type_raw entity action entity_id
-        ticket_id key_id delivery_id anomaly);
-    start_http('server { listen 127.0.0.1:%%PORT%%; mspwh on; mspwh_malformed pass; mspwh_secret "%%SECRET%%";'
-        . " location / { proxy_pass http://%%A%%; proxy_set_header X-All '@shown'; } }");
+    my @shown = map { "\$mspwh_$_" } qw(verdict reason webhook event_type event_type_raw entity action
+        entity_id ticket_id key_id delivery_id anomaly);
+    start_http('server { listen 127.0.0.1:%%PORT%%; mspwh on; mspwh_malformed pass;'
+        . ' mspwh_secret "%%SECRET%%";' . " location / { proxy_pass http://%%A%%; proxy_set_header X-All '@shown'; } }");
     clear_records();
     for my $odd ('Ticket "merged"', 'a\\b', "x\x01y", "\x{fffd}\x{20ac}", '"},{"', '') {
         my $body = encode_json({ eventType => $odd, entityId => 7, TicketId => 8 });
@@ -127,11 +129,12 @@ SKIP: {
     my ($fpm) = (glob('/usr/sbin/php-fpm*'))[0];
     skip 'there is no PHP-FPM', 1 if !$fpm;
     my $script = write_file('webhook.php', code('php', 'A PHP service'), 0644);
-    my $conf = write_file('fpm.conf', join "\n", '[global]', 'error_log = ' . dir() . '/fpm.log', 'daemonize = no',
-        '[www]', 'listen = 127.0.0.1:' . port('php'), 'pm = static', 'pm.max_children = 1',
+    my $conf = write_file('fpm.conf', join "\n", '[global]', 'error_log = ' . dir() . '/fpm.log',
+        'daemonize = no', '[www]', 'listen = 127.0.0.1:' . port('php'), 'pm = static', 'pm.max_children = 1',
         'php_admin_value[post_max_size] = 64M', $> == 0 ? ('user = nobody', 'group = nogroup') : (), '');
     serve_with('php', $fpm, '-F', '-y', $conf) or skip 'PHP-FPM does not start', 1;
-    begin('A PHP service', sub { to('127.0.0.1:9000', 'php')->($_[0]) =~ s{/var/www/webhook\.php}{$script}r });
+    my $lead = to('127.0.0.1:9000', 'php');
+    begin('A PHP service', sub { $lead->($_[0]) =~ s{/var/www/webhook\.php}{$script}r });
     for my $body (event('ticket.note.added'), $big) {
         my ($type) = $body =~ /"eventType":"(.*?)"/;
         my $answer = post_signed($body);
@@ -146,8 +149,9 @@ SKIP: {
     my ($plugin) = glob '/usr/lib/uwsgi/plugins/python3*_plugin.so';
     skip 'there is no uWSGI with Python', 1 if !installed('uwsgi-core') or !$plugin;
     write_file('wsgi.py', code('python', 'A Python service'), 0644);
-    serve_with('uwsgi', 'uwsgi-core', '--plugin', $plugin, '--socket', '127.0.0.1:' . port('uwsgi'), '--master',
-        '--die-on-term', '--chdir', dir(), '--wsgi-file', dir() . '/wsgi.py') or skip 'uWSGI does not start', 1;
+    my @at = ('--socket', '127.0.0.1:' . port('uwsgi'), '--chdir', dir(), '--wsgi-file', dir() . '/wsgi.py');
+    serve_with('uwsgi', 'uwsgi-core', '--plugin', $plugin, '--master', '--die-on-term', @at)
+        or skip 'uWSGI does not start', 1;
     begin('A Python service', to('127.0.0.1:9001', 'uwsgi'));
     for my $body (event('ticket.note.added'), $big) {
         my ($type) = $body =~ /"eventType":"(.*?)"/;
@@ -170,8 +174,8 @@ http2.createServer((request, response) => {
     request.on('data', (bytes) => hash.update(bytes));
     request.on('end', () => {
         const h = request.headers;
-        response.end([request.httpVersion, h[':path'], h['content-type'], h['x-event-type'], hash.digest('hex')]
-            .join(' '));
+        response.end([request.httpVersion, h[':path'], h['content-type'], h['x-event-type'],
+            hash.digest('hex')].join(' '));
     });
 }).listen(Number(process.argv[2]), '127.0.0.1');
 JS
@@ -181,7 +185,8 @@ JS
         my ($type) = $body =~ /"eventType":"(.*?)"/;
         my $answer = post_signed($body);
         is_deeply([@$answer{qw(status body)}], [200, join ' ', '2.0', '/webhooks.v1.EventService/Receive',
-            'application/json', $type, sha256_hex($body)], 'a service of HTTP/2 gets ' . length($body) . ' bytes');
+            'application/json', $type, sha256_hex($body)],
+            'a service of HTTP/2 gets ' . length($body) . ' bytes');
     }
     is(deliver('/webhook', event('ticket.created'), 'another'), 401, '... and nothing that is forged');
     stop();
@@ -208,7 +213,8 @@ server.wait_for_termination()
 PY
     my $called = write_file('called', '');
     serve_with('grpc', '/usr/bin/python3', $script, port('grpc'), $called) or skip 'gRPC does not start', 1;
-    begin('A gRPC service', sub { to('127.0.0.1:50051', 'grpc')->($_[0]) =~ s{application/json}{application/grpc}r });
+    my $lead = to('127.0.0.1:50051', 'grpc');
+    begin('A gRPC service', sub { $lead->($_[0]) =~ s{application/json}{application/grpc}r });
     is(post_signed(event('ticket.note.added'))->{status}, 200, 'a plain gRPC server: the answer is 200');
     is(slurp($called), '', '... and the event is lost, as docs/routing.md warns');
     stop();
@@ -264,7 +270,8 @@ stop();
     my $program = inspect_program();
     my ($rc, $text) = run('sh', '-c', 'cd ' . dir() . " && $program $inspect[0]");
     is($rc, 1, 'inspect: it would be rejected');
-    like($text, qr{^\s+/data/Type\s+Ticket created\s+\(ticket\.created\)$}m, '... and the type is a candidate');
+    like($text, qr{^\s+/data/Type\s+Ticket created\s+\(ticket\.created\)$}m,
+        '... and the type is a candidate');
     ($rc, $text) = run('sh', '-c', 'cd ' . dir() . " && $program $inspect[1]");
     like($text, qr/^type\s+ticket\.created/m, 'inspect: the type is found with --field') or diag $text;
 

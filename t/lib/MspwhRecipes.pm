@@ -17,8 +17,8 @@ our @EXPORT = qw(read_recipes recipes_tested begin event deliver seen arrives re
 my $name = 'X-Webhook-Signature';
 my (%conf, %tested);
 
-# Before the backends start, each recipe is read, which opens their addresses. Of several under one heading, the
-# second is "HEADING 2".
+# Before the backends start, each recipe is read, which opens their addresses. Of several under one heading,
+# the second is "HEADING 2".
 sub read_recipes {
     for my $block (map { blocks($_) } @_) {
         my ($heading, $n) = ($block->{heading}, 1);
