@@ -157,6 +157,10 @@ deb-test:
 	tools/install-deps matrix
 	t/package/run
 
+container-test:
+	tools/install-deps container
+	tools/container-test
+
 dist:
 	tools/dist
 
@@ -205,7 +209,7 @@ check-sources: $(MODULE)
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
 	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools \
-	    tools/deb tools/dist tools/copy-sources t/package/run t/package/inside \
+	    tools/deb tools/container-test tools/dist tools/copy-sources t/package/run t/package/inside \
 	    t/dist/run debian/tests/webhook
 	for f in bin/mspwh-redeliver bin/mspwh-streamtrim bin/lib/*/*.pm bench/run t/fuzz/seeds tools/arrows \
 	    tools/sizes tools/status-page t/soak/run t/soak/server t/*.t t/slow/*.t; do \
@@ -223,5 +227,5 @@ help:
 FORCE:
 
 .PHONY: all install install-tools uninstall deps run stop test integration sanitize valgrind \
-        matrix cross beside deb deb-test dist dist-test bench fuzz fuzz-coverage soak timing \
+        matrix cross beside deb deb-test container-test dist dist-test bench fuzz fuzz-coverage soak timing \
         lint check-sources clean help FORCE

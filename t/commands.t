@@ -61,7 +61,8 @@ for my $page (pages()) {
 sub uses {
     my $name = shift;
     return scalar grep { page_text(s{^\Q$repo/}{}r) =~ /\b$name\b/ } grep { -f } glob "$repo/tools/*
-        $repo/tools/sanitize/* $repo/bench/run $repo/t/*.t $repo/t/lib/*.pm $repo/t/*/run $repo/t/*/Makefile $repo/demo/run";
+        $repo/tools/sanitize/* $repo/bench/run $repo/t/*.t $repo/t/lib/*.pm
+        $repo/t/*/run $repo/t/*/Makefile $repo/demo/run";
 }
 
 # make -C DIR has targets of its own.

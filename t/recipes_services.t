@@ -109,7 +109,8 @@ if (begin('Notes to Slack or Teams 3', sub { $_[0] =~ s{/etc/nginx/njs}{dir() . 
     my @shown = map { "\$mspwh_$_" } qw(verdict reason webhook event_type event_type_raw entity action
         entity_id ticket_id key_id delivery_id anomaly);
     start_http('server { listen 127.0.0.1:%%PORT%%; mspwh on; mspwh_malformed pass;'
-        . ' mspwh_secret "%%SECRET%%";' . " location / { proxy_pass http://%%A%%; proxy_set_header X-All '@shown'; } }");
+        . ' mspwh_secret "%%SECRET%%";' . " location / { proxy_pass http://%%A%%;"
+        . " proxy_set_header X-All '@shown'; } }");
     clear_records();
     for my $odd ('Ticket "merged"', 'a\\b', "x\x01y", "\x{fffd}\x{20ac}", '"},{"', '') {
         my $body = encode_json({ eventType => $odd, entityId => 7, TicketId => 8 });
