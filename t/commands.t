@@ -17,8 +17,8 @@ my %options;
 
 # Programs that are not of this project.
 my %other = map { $_ => 1 } qw(
-    apt cd curl docker echo git grep journalctl kubectl mkdir nginx openssl podman rm sed sort strings systemctl
-    tail tar umask uniq
+    apt cd curl docker echo git grep journalctl kubectl mkdir nginx openssl podman rm sed sort strings
+    systemctl tail tar umask uniq
     ./configure
 );
 

@@ -1,6 +1,6 @@
 # bin/mspwh-redeliver with a spool of 1,000,000 events: it begins to send within 10 seconds, in less than
-# 500 MB, and counts them for status.json meanwhile. The seconds are those of the processor, so that what else
-# the machine does is not measured. MSPWH_EVENTS=100000 is for less.
+# 500 MB, and counts them for status.json meanwhile. The seconds are CPU time, so that other
+# load on the machine does not count. MSPWH_EVENTS=100000 makes it smaller.
 
 use strict;
 use warnings;
