@@ -9,7 +9,9 @@ use warnings;
 use Cwd qw(abs_path);
 use Digest::SHA qw(hmac_sha256 hmac_sha256_base64 sha256_hex);
 use Exporter qw(import);
+use Fcntl qw(LOCK_EX LOCK_NB);
 use File::Basename qw(dirname);
+use File::Spec;
 use File::Temp qw(tempdir);
 use IO::Select;
 use IO::Socket::INET;
@@ -19,7 +21,7 @@ use Time::HiRes qw(sleep time);
 use MspwhClient;
 
 our @EXPORT = (@MspwhClient::EXPORT, qw(
-    start start_http start_with reload stop config_test write_file slurp dir port url expand
+    start start_http start_with reload stop config_test write_file slurp dir port free_port url expand
     sign signed records clear_records error_log log_matches
     master_pid new_master alive workers run tls_files nginx lacks needs all_needs
     listen_http2 has_module installed inspect_program VARS SECRET
@@ -74,10 +76,28 @@ sub nginx { $nginx }
 
 sub port {
     my $name = shift // 'main';
-    return $port{$name} //= do {
-        my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no port: $!";
-        $s->sockport;
-    };
+    return $port{$name} //= free_port();
+}
+
+# A port below those that the kernel gives to clients (ip_local_port_range), and out of a range that this
+# test has for itself for as long as it runs: tests run in parallel, and nginx listens on it later.
+my ($range, $next_port);
+
+sub free_port {
+    $next_port //= 10000 + 100 * take_range();
+    while ($next_port % 100 < 99) {
+        my $port = $next_port++;
+        return $port if IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1);
+    }
+    die 'no port';
+}
+
+sub take_range {
+    for my $n (0 .. 199) {
+        open $range, '>>', File::Spec->tmpdir . "/mspwh-ports-$>-$n" or next;
+        return $n if flock $range, LOCK_EX | LOCK_NB;
+    }
+    die 'no range of ports';
 }
 
 sub url { 'http://127.0.0.1:' . port() . ($_[0] // '/') }
