@@ -5,7 +5,9 @@
 # make run        install what is missing, build, run the demonstration
 # make stop       stop the demonstration's nginx
 # make test       install what is missing, build, run all tests
-# make integration  run t/ only, with what is built; NGINX=/path, TESTS="t/body.t ..."
+# make integration  run t/ only, with what is built; NGINX=/path, TESTS="t/body.t ...",
+#                 JOBS=4 at a time
+# make slow       run the tests that take minutes, in t/slow
 # make sanitize   install what is missing, run the tests under sanitizers;
 #                 LINK=static or LINK=dynamic for one of both, QUICK=1 for CI's part
 # make valgrind   install what is missing, run some tests under valgrind
@@ -38,6 +40,7 @@ PREFIX       ?= /usr/local
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
 
 TESTS        ?= $(wildcard t/*.t)
+JOBS         ?= 4
 
 MODULE   = build/ngx_http_mspwh_module.so
 SRC      = ngx_http_mspwh_module
@@ -119,7 +122,12 @@ test:
 
 integration:
 	MSPWH_NGINX="$(NGINX)" MSPWH_MODULE="$(abspath $(MODULE))" \
-	    prove -It/lib $(TESTS)
+	    prove -j$(JOBS) -It/lib $(TESTS)
+
+slow:
+	tools/install-deps test
+	$(MAKE) all
+	$(MAKE) integration TESTS="$(wildcard t/slow/*.t)" JOBS=1
 
 sanitize:
 	tools/install-deps test
@@ -217,6 +225,6 @@ clean:
 
 FORCE:
 
-.PHONY: all install install-tools uninstall deps run stop test integration sanitize valgrind \
+.PHONY: all install install-tools uninstall deps run stop test integration slow sanitize valgrind \
         matrix cross beside deb deb-test dist dist-test bench fuzz fuzz-coverage soak timing \
         lint check-sources clean FORCE

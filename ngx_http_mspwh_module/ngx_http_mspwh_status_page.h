@@ -10,7 +10,7 @@
     "default-src 'none'; " \
     "connect-src 'self'; " \
     "img-src data:; " \
-    "style-src 'sha256-ZAZMgOjw4vH3wA8HeoUOdhikvFM8pFR9/KBC+MCJR0Y='; " \
+    "style-src 'sha256-TkuFfaUPbbVugYjmKWmh/J10XoVZa2bx8tbSN08eU1Y='; " \
     "script-src 'sha256-YHdvYioecKdXq8IaHSZRB5GKXsfs8AoRR4iGAYMicX4='; " \
     "base-uri 'none'; " \
     "form-action 'none'"
@@ -70,7 +70,7 @@ static const char  ngx_http_mspwh_status_page[] =
     "}\n"
     "#state.live { color: var(--ok); }\n"
     "#state.alarm, #state.lost { color: var(--bad); }\n"
-    ".lost main { opacity: .55; }\n"
+    ".lost main { filter: grayscale(1); }\n"
     "select, input, button {\n"
     "  font: inherit; font-size: 14px; color: var(--text); background: "
     "var(--card);\n"

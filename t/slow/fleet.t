@@ -15,7 +15,7 @@ use MspwhFleet;
 use MspwhLedger;
 use MspwhTest;
 
-my $tool = abs_path(dirname(__FILE__) . '/..') . '/bin/mspwh-redeliver';
+my $tool = abs_path(dirname(__FILE__) . '/../..') . '/bin/mspwh-redeliver';
 my $name = 'X-Webhook-Signature';
 my ($distinct, $repeats, $clients, $rate) = (7000, 3000, 6, 600);
 my $seed = time ^ $$;
