@@ -252,10 +252,7 @@ for my $n (1 .. 1000) {
         headers => ['X-Webhook-Signature', sign(SECRET, $body)]);
 }
 signed("/$long", event('ticket.merged' . 'x' x 900));
-for (1 .. 100) {
-    last if metrics('/status')->{'mspwh_requests_total{verdict="verified"}'} >= 1003;
-    sleep 0.05;
-}
+wait_until { metrics('/status')->{'mspwh_requests_total{verdict="verified"}'} >= 1003 };
 $browser->open_page(url('/mspwh'));
 becomes('the first paint has them all', 'document.querySelectorAll("#recent .row").length === 12');
 like(text('delivered-more'), qr/^1,003 of 1,005 events in the last 10 min, 1 put on disk, $/, '... counted');

@@ -77,16 +77,6 @@ sub rss {
     return (map { /^VmRSS:\s+(\d+)/ ? $1 : () } <$fh>)[0];
 }
 
-# Wait for the old workers to go too: otherwise they pile up.
-sub reload_and_settle {
-    my $done = reload();
-    for (1 .. 200) {
-        return $done if workers() <= 2;
-        sleep 0.01;
-    }
-    return $done;
-}
-
 SKIP: {
     skip 'no /proc', 1 if !-r '/proc/self/status';
     my $failed = 0;

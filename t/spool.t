@@ -270,7 +270,7 @@ is(signed('/pass', '{}')->{status}, 202, 'mspwh_malformed pass: so is a signed b
 is_deeply([map { $_->{parts}[2] } spooled()], ['ticket.note.added', 'malformed'], '... under that name');
 empty();
 is(signed('/mirrored', $body)->{status}, 200, 'a mirror into a spool');
-for (1 .. 40) { last if spooled(dir() . '/archive'); sleep 0.05 }
+wait_until { spooled(dir() . '/archive') };
 is_deeply([map { $_->{body} } spooled(dir() . '/archive')], [$body], '... archives the event');
 
 # --- failures -----------------------------------------------------------------------

@@ -404,16 +404,6 @@ is_deeply(flat(status_json()), metrics(), 'the JSON has the same numbers');
 
 # --- secrets that come and go ---------------------------------------------------------
 
-# Old workers answer for a moment, by what they were configured with.
-sub reload_and_settle {
-    my $done = reload(@_);
-    for (1 .. 200) {
-        last if workers() == $MspwhTest::Workers;
-        sleep 0.02;
-    }
-    return $done;
-}
-
 my $key = sub {
     my $m = metrics();
     return map { $m->{"mspwh_key_${_}{key=\"$_[0]\"}"} } qw(configured matches_total);

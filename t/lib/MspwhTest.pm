@@ -21,8 +21,8 @@ use Time::HiRes qw(sleep time);
 use MspwhClient;
 
 our @EXPORT = (@MspwhClient::EXPORT, qw(
-    start start_http start_with reload stop config_test write_file slurp dir port free_port url expand
-    sign signed records clear_records error_log log_matches
+    start start_http start_with reload reload_and_settle wait_until stop config_test write_file slurp
+    dir port free_port url expand sign signed records clear_records error_log log_matches
     master_pid new_master alive workers run tls_files nginx lacks needs all_needs
     listen_http2 has_module installed inspect_program VARS SECRET
 ));
@@ -278,6 +278,24 @@ sub reload {
         sleep 0.025;
     }
     return 0;
+}
+
+# Runs the block until it returns something true, for 10 seconds or so many; what it has returned.
+sub wait_until(&;$) {
+    my ($code, $seconds) = @_;
+    my $until = time + ($seconds // 10) * $slow;
+    while (1) {
+        my $result = $code->();
+        return $result if $result or time > $until;
+        sleep 0.02;
+    }
+}
+
+# ... and until the old ones have gone, which answer for a while by what they were configured with.
+sub reload_and_settle {
+    my $done = reload(@_);
+    wait_until { workers() == $Workers };
+    return $done;
 }
 
 sub stop {
