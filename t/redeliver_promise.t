@@ -37,7 +37,7 @@ if (!$pid) {
         open my $fh, '>>', $taken;
         syswrite $fh, "$id\n";
         my $mode = slurp(dir() . '/mode');
-        sleep 1 if $mode eq 'late';
+        sleep 1.5 if $mode eq 'late';
         $mode = 200 if $mode eq 'late';
         _exit(0) if $mode eq 'close';
         syswrite $socket, "HTTP/1.1 $mode X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -103,7 +103,7 @@ sub killed_before_removed {
     accepted(1);
     mode('late');
     my $process = begin_process('--now', $spool, $server);
-    ok(within(5, sub { slurp($taken) =~ /1/ }), 'the backend has it');
+    ok(within(60, sub { slurp($taken) =~ /1/ }), 'the backend has it');
     kill KILL => $process->{pid}, workers_of($process);
     end_process($process);
     mode(200);
@@ -117,7 +117,7 @@ sub read_only_before_removed {
     simple_event($dir, 'ticket.created', 1);
     mode('late');
     my $process = begin_process($dir, $server);
-    ok(within(5, sub { slurp($taken) =~ /1/ }), 'the backend has it');
+    ok(within(60, sub { slurp($taken) =~ /1/ }), 'the backend has it');
     is((run('mount', '-o', 'remount,ro', $dir))[0], 0, '... and the disk is read-only');
     is(end_process($process), 4, '... it is not removed');
     is((redeliver('--quiet', $dir, $server))[0], 2, '... and not sent');
@@ -130,7 +130,7 @@ sub read_only_before_removed {
 sub answer_lost {
     mode('late');
     is(signed('/webhook', event('ticket.created', 1))->{status}, 202, 'a 504 leads into the spool');
-    is((redeliver('--quiet', '--now', '--timeout=0.3', $spool, $server))[0], 1, '--timeout passes');
+    is((redeliver('--quiet', '--now', '--timeout=1.2', $spool, $server))[0], 1, '--timeout passes');
     mode('close');
     is((redeliver('--quiet', '--now', $spool, $server))[0], 1, 'the connection breaks');
     mode(200);
