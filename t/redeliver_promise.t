@@ -111,6 +111,18 @@ sub killed_before_removed {
     is(ids(), '1 1', '... it is delivered twice');
 }
 
+# With a copy of the directory from before the delivery.
+sub power_lost {
+    mode('close');
+    accepted(1);
+    mode(200);
+    my %before = map { $_ => slurp("$spool/$_") } files($spool);
+    ok(run_until_empty(), 'it is delivered, and removed');
+    write_file("$spool/$_", $before{$_}) for keys %before;
+    ok(run_until_empty(), '... but is there again when the machine is up again');
+    is(ids(), '1 1', '... so it is delivered twice');
+}
+
 sub read_only_before_removed {
     my $dir = new_spool();
     return if $> != 0 or (run('mount', '-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', $dir))[0] != 0;
@@ -206,6 +218,18 @@ sub clock_set_back {
     is(ids(), '2 1', 'the times in the names decide');
 }
 
+# The later one may be written sooner.
+sub sent_side_by_side {
+    my $dir = new_spool();
+    my $began = time - 60;
+    simple_event($dir, 'ticket.created', 2, time => MspwhSpool::time_of($began + 0.001));
+    mode(200);
+    redeliver('--quiet', $dir, $server);
+    simple_event($dir, 'ticket.created', 1, time => MspwhSpool::time_of($began));
+    redeliver('--quiet', $dir, $server);
+    is(ids(), '2 1', 'the later one may have been sent when the earlier one is written');
+}
+
 sub backend_up_again {
     mode('close');
     accepted(1);
@@ -220,6 +244,8 @@ my %held = (
         \&stays_or_is_delivered,
     '`mspwh-redeliver` was killed after the backend had taken the event and before it was removed;' =>
         \&killed_before_removed,
+    'the machine lost power before the removal was on disk;' =>
+        \&power_lost,
     'the directory became read-only after the event was sent: it is sent again once the directory is '
         . 'writable;' =>
         \&read_only_before_removed,
@@ -241,6 +267,8 @@ my %held = (
         \&moved_back,
     'the clock of the machine was set back: the order is that of the times in the names;' =>
         \&clock_set_back,
+    'the sender sent the later event before the earlier one was answered;' =>
+        \&sent_side_by_side,
     'a later event of the ticket does not go through the spool, as the backend is up again: nginx '
         . 'does not look into the spool before it passes an event on.' =>
         \&backend_up_again,
