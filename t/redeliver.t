@@ -374,11 +374,21 @@ write_file('KillAt.pm', <<'PERL');
 package KillAt;
 my $left = $ENV{KILL_AT} // -1;
 sub step { kill KILL => $$ if !$left-- }
+sub change {
+    my ($code, @names) = @_;
+    step();
+    my $done = $code->();
+    local $!;
+    step();
+    kill KILL => $$ if $ENV{KILL_AT_CHANGE} and $done and grep { /,.*\.(?:body|headers)$/ } @names;
+    return $done;
+}
 BEGIN {
-    *CORE::GLOBAL::rename = sub { step(); my $done = CORE::rename($_[0], $_[1]); local $!; step(); $done };
+    *CORE::GLOBAL::rename = sub { my ($from, $to) = @_; change(sub { CORE::rename($from, $to) }, $from) };
     *CORE::GLOBAL::unlink = sub {
         return !($! = 30) if $ENV{NO_UNLINK};
-        step(); my $done = CORE::unlink(@_); local $!; step(); $done
+        my @names = @_;
+        change(sub { CORE::unlink(@names) }, @names);
     };
 }
 1;
@@ -422,6 +432,33 @@ sub kept_in {
                 '... delivered as often as it says');
         }
     }
+}
+
+# Each process is killed when it has moved or removed a body or headers, until there is nothing left to do.
+for (['a delivery', 1, '', both => SECRET], ['a quarantine', 2, '', both => 'the one before'],
+    ['a requeue', 2, 'quarantine', both => SECRET], ['half a quarantine', 1, '', body => 'the one before'],
+    ['half a requeue', 1, '', headers => SECRET])
+{
+    my ($what, $least, $from, $moved, $secret) = @$_;
+    my $dir = new_spool();
+    mkdir "$dir/quarantine", 0700;
+    my $body = event('ticket.created', 42);
+    my $file = spool($from ? "$dir/$from" : $dir, 'ticket.created', 42, $body, secret => $secret);
+    rename "$dir/$file.$moved", "$dir/quarantine/$file.$moved" if $moved ne 'both';
+    clear_records();
+    my ($runs, $done) = (0, 0);
+    while (!$done and $runs++ < 20) {
+        local @ENV{qw(PERL5OPT KILL_AT_CHANGE)} = ("-I${\dir()} -MKillAt", 1);
+        redeliver('--requeue', $dir) if $from or $moved eq 'headers';
+        my ($rc) = redeliver('--now', $dir, url('/webhook'));
+        within(60, sub { unlocked($dir) });
+        $done = $rc != 137 && !names($dir);
+    }
+    is($done && $runs, $least, "$what, killed at each change: it ends with run $least");
+    my $arrived = grep { $_->{sha256} eq sha256_hex($body) } seen();
+    my $quarantined = $secret eq SECRET ? 0 : 1;
+    is_deeply([$arrived, scalar(names("$dir/quarantine"))], [1 - $quarantined, $quarantined],
+        '... and the event is where it belongs, once');
 }
 
 {
