@@ -186,7 +186,7 @@ sub run {
     my $pid = open(my $out, '-|') // die "fork: $!";
     if (!$pid) {
         open STDERR, '>&', \*STDOUT;
-        alarm 60;
+        alarm 300;
         exec @command or _exit(127);
     }
     binmode $out;
