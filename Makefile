@@ -1,37 +1,36 @@
-# make            build/ngx_http_mspwh_module.so, for the installed nginx, and build/mspwh-inspect
-# make install    the module into nginx's modules path, the scripts, mspwh-inspect, man pages
-#                 and systemd units below PREFIX=/usr/local; DESTDIR is honoured
-# make install-tools  the same without the module; make uninstall  all of it, away
-# make run        install what is missing, build, run the demonstration
+# make            build/ngx_http_mspwh_module.so for the installed nginx, and build/mspwh-inspect
+# make install    the module into nginx's modules path; scripts, man pages, completion and systemd
+#                 units below PREFIX=/usr/local; DESTDIR is honoured
+# make uninstall  remove all of it
+# make run        the demonstration: installs what is missing, builds, starts nginx, sends events;
+#                 DEMO_PORT=8080
 # make stop       stop the demonstration's nginx
-# make test       install what is missing, build, run all tests
-# make integration  run t/ only, with what is built; NGINX=/path, TESTS="t/body.t ...",
-#                 JOBS=4 at a time
-# make slow       run the tests that take minutes, in t/slow
-# make sanitize   install what is missing, run the tests under sanitizers;
-#                 LINK=static or LINK=dynamic for one of both, QUICK=1 for CI's part
-# make valgrind   install what is missing, run some tests under valgrind
-# make matrix     install what is missing, build and run the tests in Debian 12, 13 and
-#                 testing; see tools/matrix
-# make cross      install what is missing, run the core's tests on a big-endian and on
-#                 32-bit machines; see tools/cross
-# make beside     install what is missing, run t/ with the modules of others loaded;
-#                 see tools/beside
-# make deb        install what is missing, build the Debian package in build/deb, check it
-# make deb-test   install what is missing, install, upgrade and purge that package in roots of
-#                 Debian 12, 13 and testing; see t/package
-# make dist       build/ngx_http_mspwh_module-VERSION.tar.gz, of the last commit
-# make dist-test  build it twice, and install what is in it; see t/dist
-# make bench      install what is missing, build, measure the module and its peers;
-#                 QUICK=1 takes two minutes, see bench/run for more
-# make fuzz       install what is missing, fuzz the core for SECONDS=60 in all
-# make fuzz-coverage  tell which lines of the core the inputs found so far reach
-# make soak       install what is missing, keep nginx at full load for SECONDS=1200 and see
-#                 if memory, descriptors and shared memory stay flat
-# make timing     install what is missing, measure whether the time of the signature
-#                 check tells anything
-# make lint       install what is missing, check the sources
-# make clean
+# make test       all tests; installs what is missing
+# make deb        the Debian package, in build/deb
+# make dist       the source archive, build/ngx_http_mspwh_module-VERSION.tar.gz
+# make clean      remove build/
+# make help       this
+#
+# Any nginx: make NGINX=/path/to/nginx NGINX_SRC=/path/to/its/source
+#
+# For those who work on it (each installs what is missing):
+#
+# make lint       check the sources
+# make integration  t/ only, with what is built; TESTS="t/body.t ...", JOBS=4 at a time
+# make slow       the tests that take minutes, in t/slow
+# make sanitize   the tests under sanitizers; LINK=static or LINK=dynamic, QUICK=1 for CI's part
+# make valgrind   some tests under valgrind
+# make matrix     the tests in Debian 12, 13 and testing
+# make cross      the core's tests on a big-endian and on 32-bit machines
+# make beside     t/ with the modules of others loaded
+# make deb-test   install, upgrade and purge the package in Debian 12, 13 and testing
+# make dist-test  make the archive twice, and install what is in it
+# make container-test  build the image and send events through it
+# make bench      measure the module and its peers; QUICK=1 takes two minutes
+# make fuzz       fuzz the core for SECONDS=60; make fuzz-coverage: which lines that reaches
+# make soak       full load for SECONDS=1200: do memory, descriptors, shared memory stay flat?
+# make timing     does the time of the signature check tell anything?
+# make install-tools  as make install, without the module
 
 NGINX        ?= $(shell PATH="$$PATH:/usr/sbin" command -v nginx)
 NGINX_SRC    ?= /usr/share/nginx/src
@@ -92,6 +91,9 @@ install: $(MODULE)
 	$(MAKE) install-tools
 	install -d "$(DESTDIR)$(MODULES_PATH)"
 	install -m 644 $(MODULE) "$(DESTDIR)$(MODULES_PATH)/"
+	@echo
+	@echo 'Next: put this line at the top of nginx.conf, and go on with docs/first-event.md:'
+	@echo '    load_module "$(MODULES_PATH)/$(notdir $(MODULE))";'
 
 TOOLS_TO = "$(DESTDIR)" "$(PREFIX)" "$(UNITDIR)"
 
@@ -105,14 +107,13 @@ uninstall:
 deps:
 	tools/install-deps
 
-# a make of its own, to see what the one before has installed
-
-run: deps
-	$(MAKE) all
-	demo/run
+run:
+	@MAKE="$(MAKE)" demo/run
 
 stop:
 	demo/stop
+
+# a make of its own, to see what the one before has installed
 
 test:
 	tools/install-deps test
@@ -163,6 +164,10 @@ deb-test:
 	tools/install-deps matrix
 	t/package/run
 
+container-test:
+	tools/install-deps container
+	tools/container-test
+
 dist:
 	tools/dist
 
@@ -211,7 +216,7 @@ check-sources: $(MODULE)
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
 	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools \
-	    tools/deb tools/dist tools/copy-sources t/package/run t/package/inside \
+	    tools/deb tools/container-test tools/dist tools/copy-sources t/package/run t/package/inside \
 	    t/dist/run debian/tests/webhook
 	for f in bin/mspwh-redeliver bin/mspwh-streamtrim bin/lib/*/*.pm bench/run t/fuzz/seeds tools/arrows \
 	    tools/sizes tools/status-page t/soak/run t/soak/server t/*.t t/slow/*.t; do \
@@ -223,8 +228,11 @@ check-sources: $(MODULE)
 clean:
 	rm -rf build
 
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
 FORCE:
 
 .PHONY: all install install-tools uninstall deps run stop test integration slow sanitize valgrind \
-        matrix cross beside deb deb-test dist dist-test bench fuzz fuzz-coverage soak timing \
-        lint check-sources clean FORCE
+        matrix cross beside deb deb-test container-test dist dist-test bench fuzz fuzz-coverage soak timing \
+        lint check-sources clean help FORCE

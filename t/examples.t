@@ -4,8 +4,12 @@
 use strict;
 use warnings;
 use Digest::SHA qw(sha256_hex);
+use FindBin qw($Bin);
+use IO::Socket::INET;
+use POSIX qw(_exit);
 use Test::More;
 use Time::HiRes qw(sleep);
+use MspwhDebian;
 use MspwhDocs;
 use MspwhFleet;
 use MspwhTest;
@@ -13,8 +17,6 @@ use MspwhTest;
 my $name = 'X-Webhook-Signature';
 
 sub example { return page_text("docs/examples/$_[0]") }
-sub in { my $instance = shift; return instance_file($instance, $_[0]) }
-sub text_of { my $file = in(@_); return slurp($file) }
 
 sub body {
     my ($type, $size) = @_;
@@ -30,75 +32,53 @@ sub deliver {
 # What has arrived since, as [backend, sha256].
 sub seen { my @seen = map { [@$_{qw(backend sha256)}] } records(); clear_records(); return \@seen }
 
-# The log is written after the answer.
-sub logged {
-    my ($instance, $file, $pattern, $what) = @_;
-    my $text;
-    for (1 .. 100) { last if ($text = text_of($instance, $file)) =~ $pattern; sleep 0.05 }
-    like($text, $pattern, $what);
-}
-
-my $backends = 0;
-sub begin {
-    my ($instance, $conf, $port) = @_;
-    MspwhTest::start_backend() if !$backends++;
-    define_instance($instance, $conf, port($port));
-}
-
 my %backend = map { $_ => '127.0.0.1:' . MspwhTest::backend_port($_) } qw(A B);
 
-# What nginx -t says, but for notices, of other modules too, and that it is not root.
-sub checked {
+# --- everything together ------------------------------------------------------------
+
+sub tenants_conf {
+    my $tenants = shift;
+    return replaced(example('tenants.conf'), 'listen 8080' => 'listen ' . at($tenants),
+        '127.0.0.1:8081' => $backend{A}, '127.0.0.1:8082' => $backend{B});
+}
+
+# Each secret of the tenants is in a file of its name.
+sub tenants_secrets {
     my $instance = shift;
-    my ($rc, $text) = run(nginx(), qw(-t -q -p), in($instance, ''), '-c', in($instance, 'nginx.conf'));
-    $text =~ s/^.*(?:\[notice\]|the "user" directive makes sense only).*\n//mg;
-    return ($rc, $text);
+    etc($instance, "secrets/$_", "the secret of $_\n") for qw(acme globex globex.old);
 }
 
-# --- an edge with TLS ---------------------------------------------------------------
-
-# the lines of Debian's own nginx.conf that matter here
-my $debian = <<'CONF';
-user www-data;
-worker_processes auto;
-pid /run/nginx.pid;
-error_log /var/log/nginx/error.log;
-include /etc/nginx/modules-enabled/*.conf;
-events {
-    worker_connections 768;
+# A service at port "notes", which was down until now, and what has arrived there.
+sub notes_service {
+    my $socket = IO::Socket::INET->new(LocalAddr => at('notes'), Listen => 8, ReuseAddr => 1) or die $!;
+    my $log = write_file('notes.log', '');
+    my $pid = fork // die "fork: $!";
+    return [$socket, $log, $pid] if $pid;
+    alarm 30;
+    my $client = $socket->accept or _exit(1);
+    my $text = '';
+    while ($text !~ /\r\n\r\n.*\}\z/s) { $client->sysread($text, 65536, length $text) or last }
+    write_file('notes.log', $text);
+    syswrite $client, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    _exit(0);
 }
-http {
-    sendfile on;
-    tcp_nopush on;
-    types_hash_max_size 2048;
-    default_type application/octet-stream;
-    ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3;
-    ssl_prefer_server_ciphers on;
-    access_log /var/log/nginx/access.log;
-    gzip on;
-    include /etc/nginx/conf.d/*.conf;
-    include /etc/nginx/sites-enabled/*;
-}
-CONF
 
-# Puts a file below /etc/nginx of an instance.
-sub etc { my ($instance, $file, $text) = @_; return write_file(in($instance, "etc/nginx/$file"), $text) }
-
-sub begin_debian {
-    my ($instance, $port) = @_;
-    begin($instance, $debian, $port);
-    mkdir in($instance, "etc/nginx/$_")
-        for '', qw(modules-enabled sites-available sites-enabled conf.d secrets);
-    etc($instance, 'modules-enabled/50-mod-http-mspwh.conf', MspwhTest::load_module() . "\n");
+sub arrived_at {
+    my ($socket, $log, $pid) = @{ $_[0] };
+    waitpid $pid, 0;
+    return slurp($log);
 }
 
 SKIP: {
     needs(module => 'http_ssl_module');
     begin_debian('edge', 'status');
-    my $site = replaced(example('tls-edge.conf'), 'listen      443' => 'listen ' . at('tls'),
-        'listen      [::]:443' => 'listen ' . at('tls6'), '127.0.0.1:8090' => at('status'),
-        '127.0.0.1:8081' => $backend{A});
-    etc('edge', 'sites-available/webhook', instance_text('edge', $site));
+    my $site = replaced(example('complete.conf'), 'listen      443' => 'listen ' . at('tls'),
+        'listen      [::]:443' => 'listen ' . at('tls6'), '127.0.0.1:8090' => at('redelivery'),
+        'listen 8091' => 'listen ' . at('status'), '127.0.0.1:8081' => $backend{A},
+        '127.0.0.1:8082' => at('notes'));
+    etc('edge', 'sites-available/webhook', $site);
+    etc('edge', 'conf.d/webhooks.conf', tenants_conf('both'));
+    tenants_secrets('edge');
     symlink '../sites-available/webhook', in('edge', 'etc/nginx/sites-enabled/webhook') or die $!;
     etc('edge', 'webhook.secret', SECRET . "\n");
     my ($cert, $key) = tls_files();
@@ -108,7 +88,7 @@ SKIP: {
         symlink $from, in('edge', "etc/ssl/$file") or die $!;
     }
     my ($rc, $text) = checked('edge');
-    is_deeply([$rc, $text], [0, ''], 'tls-edge.conf: nginx -t has nothing to say');
+    is_deeply([$rc, $text], [0, ''], 'complete.conf and tenants.conf: nginx -t has nothing to say');
     start_instance('edge');
 
     my $body = body('ticket.created', 3_000_000);
@@ -131,12 +111,35 @@ SKIP: {
     is((run(@curl, $url =~ s/webhook/other/r))[1], 404, '... elsewhere: 404');
     is_deeply(seen(), [], '... nothing of it arrives');
     logged('edge', 'var/log/nginx/webhook.log',
-        qr/ 200 verdict=verified type=ticket\.created entity=17 ticket=9 key=2026 /,
+        qr/ 200 verdict=verified type=ticket\.created entity=17 ticket=9 key=acme-2026 /,
         '... the log has the event');
     logged('edge', 'var/log/nginx/webhook.error.log', qr/\[error\].*mspwh: bad_signature/,
         '... and why the forged one was refused');
     my $status = request(port => 'status', method => 'GET', path => '/mspwh');
     like($status->{body}, qr/bad_signature/, '... there are counters');
+    like(request(port => 'status', method => 'GET', path => '/metrics')->{body},
+        qr/^mspwh_requests_total\{.*webhook="acme".*\} \d/m, '... and metrics, by webhook');
+
+    clear_records();
+    is((run(@curl, @post, "$name: " . sign(SECRET, $body), $url))[1], 200, '... a repeat: 200');
+    is_deeply(seen(), [], '... which does not arrive again');
+    is(deliver('both', '/webhook/acme', 'the secret of acme', $body), 200, '... a tenant beside it');
+    is_deeply(seen(), [['A', sha256_hex($body)]], '... gets what is his');
+
+    my $note = body('ticket.note.added');
+    @post = ('--data-binary', '@' . write_file('note', $note), '-H');
+    is((run(@curl, @post, "$name: " . sign(SECRET, $note), $url))[1], 202,
+        '... a note, whose service is down: on disk');
+    my $service = notes_service();
+    my ($unit) = page_text('systemd/mspwh-redeliver.service') =~ /^Environment=URL=(.*)/m;
+    my @redeliver = ("$Bin/../bin/mspwh-redeliver", '--now', in('edge', 'var/spool/mspwh'),
+        replaced($unit, '127.0.0.1:8090' => at('redelivery')));
+    ($rc, $text) = run(@redeliver);
+    is($rc, 0, '... mspwh-redeliver delivers it, where its unit sends it to') or diag $text;
+    my $arrived = arrived_at($service);
+    like($arrived, qr/^X-Event-Type: ticket\.note\.added\r\n(?:.*\n)*X-Ticket-Id: 9\r\n/m,
+        '... to the service of notes, with its headers');
+    like($arrived, qr/\r\n\r\n\Q$note\E\z/, '... byte for byte');
     ok(quit_instance('edge'), '... and it ends');
 }
 
@@ -144,10 +147,8 @@ SKIP: {
 
 {
     begin_debian('tenants', 'webhooks');
-    etc('tenants', 'conf.d/webhooks.conf', instance_text('tenants', replaced(example('tenants.conf'),
-        'listen 8080' => 'listen ' . at('webhooks'), '127.0.0.1:8081' => $backend{A},
-        '127.0.0.1:8082' => $backend{B})));
-    etc('tenants', "secrets/$_", "the secret of $_\n") for qw(acme globex globex.old);
+    etc('tenants', 'conf.d/webhooks.conf', tenants_conf('webhooks'));
+    tenants_secrets('tenants');
     my ($rc, $text) = checked('tenants');
     is_deeply([$rc, $text], [0, ''], 'tenants.conf: nginx -t has nothing to say');
     start_instance('tenants');
@@ -220,6 +221,17 @@ sub mount_secret {
     is_deeply([grep { -e in('sidecar', $_) } qw(client_body proxy fastcgi uwsgi scgi nginx.pid)], [],
         '... nothing is written outside of /tmp');
     ok(quit_instance('sidecar'), '... and it ends');
+}
+
+# --- ports --------------------------------------------------------------------------
+
+# mspwh-redeliver finds no other server at the port that it sends to.
+my $examples = "$Bin/../docs/examples";
+for my $file (map { s{.*/docs/examples/}{}r } glob "$examples/*.conf $examples/*/*.conf") {
+    for my $server (example($file) =~ /^( *)server \{\n(.*?)^\1\}/msg) {
+        next if $server !~ /listen\s+127\.0\.0\.1:8090;/;
+        unlike($server, qr/mspwh_status/, "$file: no status at port 8090");
+    }
 }
 
 # --- a fleet ------------------------------------------------------------------------

@@ -3,16 +3,15 @@
 use strict;
 use warnings;
 use Digest::SHA qw(hmac_sha256_hex sha256_hex);
+use FindBin qw($Bin);
 use POSIX qw(_exit);
 use Test::More;
 use MspwhDocs;
+use MspwhRecipes;
 use MspwhTest;
 
 my $name = 'X-Webhook-Signature';
-my %tested;
-
-# Before the backends start, each recipe is read, which opens their addresses.
-my %conf = map { $_->{heading} => ready(http_part($_->{text})) } blocks('docs/routing.md');
+read_recipes('docs/routing.md');
 
 # A server that takes a request and closes the connection without an answer.
 my $silent = 0;
@@ -35,47 +34,6 @@ sub silent_server {
 }
 sub silent_saw { open my $fh, '<', dir() . '/silent.log' or die; return map { s/\n//r } <$fh> }
 END { kill KILL => $silent if $silent }
-
-sub event {
-    my ($type, $ticket, $entity) = @_;
-    $ticket //= 48213;
-    $entity //= $type =~ /ticket\.\w+$/ ? $ticket : 90817;
-    return qq({"eventType":"$type","entityId":$entity,"TicketId":$ticket,)
-        . '"AdditionalFields":[{"Name":"Site","Value":"Warehouse 2"}]}';
-}
-
-sub begin {
-    my ($heading, $change) = @_;
-    $tested{$heading} = 1;
-    my $conf = $conf{$heading} // die "no recipe \"$heading\"";
-    $conf = $change->($conf) if $change;
-    start_http($conf);
-    clear_records();
-}
-
-# A signed POST with the secret of the named file; options for request() may follow.
-sub deliver {
-    my ($path, $body, $file, @headers) = @_;
-    my $secret = secret_of($file // 'webhook.secret');
-    return post($path, $body, $name => sign($secret, $body), @headers)->{status};
-}
-
-sub seen { my @r = records(); clear_records(); return @r }
-
-sub arrives {
-    my ($what, $path, $body, $backend, $uri, @more) = @_;
-    is(deliver($path, $body, @more), 200, "$what: accepted");
-    my @r = seen();
-    is_deeply([map { [@$_{qw(backend uri sha256)}] } @r], [[$backend, $uri, sha256_hex($body)]],
-        "$what: arrives at $backend$uri");
-    return $r[0]{header};
-}
-
-sub refused {
-    my ($what, $path, $body, $file, @headers) = @_;
-    is(deliver($path, $body, $file, @headers), 401, "$what: refused");
-    is(scalar(seen()), 0, "$what: arrives nowhere");
-}
 
 my ($a, $b) = ('127.0.0.1:8081', '127.0.0.1:8082');
 
@@ -102,6 +60,7 @@ for (['ticket.created', 'tickets.example.com'], ['ticket.note.added', 'notes.exa
     ['ticket.response.added', 'notes.example.net'], ['ticket.attachment.added', 'files.example.org']) {
     my $header = arrives("to hosts, $_->[0]", '/webhook', event($_->[0]), $_->[1], '/hooks/mspmanager');
     is($header->{host}, MspwhDocs::backend($_->[1]), '... with its name as Host');
+    is($header->{'x-webhook-signature'}, undef, '... without the signature');
 }
 stop();
 
@@ -218,16 +177,46 @@ begin('A copy to a second place');
 {
     my $body = event('ticket.note.added');
     is(deliver('/webhook', $body), 200, 'copy: accepted');
-    for (1 .. 40) { last if records() >= 2; select undef, undef, undef, 0.05 }
+    wait_for { records() >= 2 };
+    ok(!(grep { $_->{backend} eq $b and exists $_->{header}{'x-webhook-signature'} } records()),
+        'copy: without the signature');
     is_deeply([sort map { "$_->{backend} $_->{uri} $_->{sha256}" } seen()],
         [map { "$_ /webhook " . sha256_hex($body) } $a, $b], 'copy: arrives at both');
     refused('copy, another secret', '/webhook', $body, 'another');
 }
 stop();
 
+begin('A copy that is not lost');
+{
+    my $body = event('ticket.note.added');
+    my $spool = dir() . '/var/spool/mspwh-copy';
+    is(deliver('/webhook', $body), 200, 'copy to a spool: accepted');
+    ok(wait_for { () = glob "$spool/*.headers" }, '... it is there');
+    is_deeply([map { $_->{backend} } seen()], [$a], '... and has arrived at the first service only');
+    refused('copy to a spool, another secret', '/webhook', $body, 'another');
+    my ($command) = page_text('docs/routing.md') =~ /^mspwh-redeliver (.*)$/m;
+    my ($rc, $text) = run("$Bin/../bin/mspwh-redeliver", '--now', map { s{^/var}{dir() . '/var'}er }
+        map { s/127\.0\.0\.1:(\d+)/'127.0.0.1:' . port($1)/er } split / /, $command);
+    is($rc, 0, '... mspwh-redeliver brings it') or diag $text;
+    is_deeply([map { "$_->{backend} $_->{uri} $_->{sha256}" } seen()], ["$b /webhook " . sha256_hex($body)],
+        '... to the second service');
+}
+stop();
+
+begin('Two services for one type');
+for (['ticket.created', [$a, $b]], ['ticket.note.added', [$a]], ['ticket.deleted', [$a, $b]]) {
+    my ($type, $where) = @$_;
+    my $body = event($type);
+    is(deliver('/webhook', $body), 200, "two services, $type: accepted");
+    wait_for { records() >= @$where };
+    is_deeply([sort map { "$_->{backend} $_->{sha256}" } seen()], [map { "$_ " . sha256_hex($body) } @$where],
+        '... arrives at ' . join ' and ', @$where);
+}
+refused('two services, another secret', '/webhook', event('ticket.created'), 'another');
+stop();
+
 SKIP: {
     my $heading = 'Choose the location by the event';
-    $tested{$heading} = 1;
     needs(version => '1.31.5');
     begin($heading);
     arrives('early, a ticket', '/webhook', event('ticket.created'), $a, '/webhook');
@@ -251,6 +240,10 @@ begin('Keep what is refused');
 }
 stop();
 
-is_deeply([sort keys %tested], [sort keys %conf], 'every recipe of the page has been run');
+# t/recipes_services.t runs the others.
+my $early = 'Choose the location by the event';
+my @others = page_text('t/recipes_services.t') =~ /\bbegin\('(.*?)'/g;
+my %run = map { $_ => 1 } recipes_tested(), @others, $early;
+is_deeply([grep { !$run{$_} } read_recipes()], [], 'every recipe of the page has been run');
 
 done_testing();

@@ -287,6 +287,20 @@ for my $key ('a secret that ps must not show', 'a long one ' x 20) {
     is(index(lc $seen, lc $form{$_}), -1, "no command sees the secret: $_") for sort keys %form;
 }
 
+# --- a terminal
+
+SKIP: {
+    skip 'there is no "script"', 3 if !installed('script');
+    my $line = "$sh $send --quiet --secret-file $secret " . url('/') . ' --event ticket.created';
+    my @terminal = ('script', '-qec', $line, '/dev/null');
+    delete local $ENV{NO_COLOR};
+    like((run(@terminal))[1], qr/bytes: \e\[32m200 in .*\e\[m/, 'on a terminal: in green');
+    like((run(@terminal[0, 1], "$line --expect 400", '/dev/null'))[1], qr/bytes: \e\[31m200 in/,
+        '... and in red if it is wrong');
+    local $ENV{NO_COLOR} = 1;
+    unlike((run(@terminal))[1], qr/\e/, '... but not with NO_COLOR');
+}
+
 ok(stop(), 'nginx stops in time');
 opendir my $left, $ENV{TMPDIR} or die;
 is_deeply([grep { !/^\./ } readdir $left], [], 'no temporary files are left');

@@ -13,6 +13,7 @@ package MspwhDocs;
 #   paths of files                              in the test's directory; secrets and
 #                                               certificates are made
 #   127.0.0.1:PORT, HOST.example.com and such   a backend that records what it gets
+#   hooks.slack.com in proxy_pass, likewise
 #   "https://" before a backend                 "http://"
 #   an upstream the block names but has not     the backend "upstream NAME"
 
@@ -139,7 +140,8 @@ sub ready {
     my $files = join '|', qw(mspwh_secret_file mspwh_store_auth mspwh_spool access_log error_log root alias),
         qw(ssl_certificate ssl_certificate_key proxy_ssl_trusted_certificate);
     my %upstream = map { $_ => 1 } $text =~ /\bupstream\s+(\S+)/g;
-    my $host = qr/(?:[\w-]+\.)+example(?:\.\w+)?|[\w-]+(?:\.[\w-]+)*\.example\.(?:com|net|org)/;
+    my $example = qr/(?:[\w-]+\.)+example(?:\.\w+)?|[\w-]+(?:\.[\w-]+)*\.example\.(?:com|net|org)/;
+    my $host = qr/hooks\.slack\.com|$example/;
     my %wanted;
     my $main;
     for ($text) {
