@@ -233,13 +233,6 @@ ngx_http_mspwh_result_value(ngx_http_mspwh_ctx_t *ctx, uintptr_t data,
         *value = vf->secret->id;
 
     } else { /* NGX_HTTP_MSPWH_VAR_DELIVERY_ID */
-
-        /* the digest of the header is the body's own */
-
-        if (vf->delivery_id[0] == '\0') {
-            ngx_hex_dump(vf->delivery_id, vf->digest, MSPWH_DIGEST_LENGTH);
-        }
-
         value->data = vf->delivery_id;
         value->len = sizeof(vf->delivery_id);
     }

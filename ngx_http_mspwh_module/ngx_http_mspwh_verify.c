@@ -234,6 +234,10 @@ ngx_http_mspwh_match(ngx_http_mspwh_verification_t *v)
 
     v->secret = &v->secrets->elts[match];
 
+    /* the digest of the header is the body's own */
+
+    ngx_hex_dump(v->delivery_id, v->digest, MSPWH_DIGEST_LENGTH);
+
     return NGX_OK;
 }
 
