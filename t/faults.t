@@ -20,7 +20,6 @@ my %cannot = map { $_ => 1 } qw(
     CRYPTO_memcmp ERR_clear_error EVP_DecodeBlock EVP_EncodeBlock EVP_MAC_CTX_free EVP_MAC_free EVP_MD_free
     cJSON_GetNumberValue cJSON_GetObjectItemCaseSensitive cJSON_GetStringValue cJSON_IsNumber
     __isoc99_sscanf timegm kill ngx_atoi ngx_unescape_uri
-    cJSON_AddNumberToObject cJSON_ParseWithLength ngx_slab_calloc_locked read
     OPENSSL_cleanse OSSL_PARAM_construct_end OSSL_PARAM_construct_utf8_string
     cJSON_AddItemToObjectCS cJSON_Delete cJSON_DetachItemViaPointer cJSON_IsBool cJSON_IsFalse cJSON_IsNull
     cJSON_IsRaw cJSON_IsString cJSON_IsTrue

@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep time);
 use MspwhTest;
 
 our @EXPORT = qw(
-    all_need_store start_store stop_store signal_store store_pid ask entries replica_of
+    has_store all_need_store start_store stop_store signal_store store_pid ask entries replica_of
     connect_store command read_reply store_log
 );
 
@@ -24,8 +24,10 @@ my ($server) = grep { -x } map { my $dir = $_; map { "$dir/$_" } qw(valkey-serve
     split /:/, $ENV{PATH};
 my (%pid, %arguments, %client);
 
+sub has_store { return defined $server }
+
 sub all_need_store {
-    return if defined $server;
+    return if has_store();
     require Test::More;
     Test::More::plan(skip_all => 'neither valkey-server nor redis-server is installed');
 }
