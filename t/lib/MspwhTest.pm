@@ -67,6 +67,10 @@ chmod 0755, $dir;
 mkdir "$dir/html";
 $SIG{PIPE} = 'IGNORE';
 
+# Tests run in parallel: a sanitizer's report is that of the test in its name.
+my ($test) = $0 =~ m{([^/]*?)(?:\.t)?$};
+s{\blog_path=[^:]*/report\b}{$&.$test} for grep { defined } @ENV{qw(ASAN_OPTIONS UBSAN_OPTIONS)};
+
 # make NGINX=... passes it on, and nginx would take it for a list of inherited sockets.
 delete $ENV{NGINX};
 
@@ -333,10 +337,9 @@ END {
 # are kept, with the test in their names.
 sub reports {
     my $where = $ENV{MSPWH_REPORTS} or return;
-    (my $test = $0) =~ s{.*/|\.t$}{}g;
-    my @found = grep { -s } glob "$where/report.*";
+    my @found = grep { -s } glob "$where/report.$test.* $where/report.[0-9]*";
     for my $file (@found) {
-        (my $kept = $file) =~ s{/report\.}{/$test.};
+        (my $kept = $file) =~ s{/report\.(?:\Q$test\E\.)?}{/$test.};
         rename $file, $kept or die "$file: $!";
         print STDERR "# $kept:\n", map { "# $_\n" } split /\n/, slurp($kept);
     }
