@@ -9,7 +9,7 @@ typedef enum {
     NGX_HTTP_MSPWH_VAR_KEY_ID,
     NGX_HTTP_MSPWH_VAR_DELIVERY_ID,
 
-    /* these are of the event, once there is one */
+    /* these belong to the event, once there is one */
     NGX_HTTP_MSPWH_VAR_EVENT_TYPE,
     NGX_HTTP_MSPWH_VAR_EVENT_TYPE_RAW,
     NGX_HTTP_MSPWH_VAR_ENTITY,
@@ -150,7 +150,7 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 }
 
 
-/* the location says it, whether or not a body has been read */
+/* this is a property of the location, whether or not a body has been read */
 
 static ngx_int_t
 ngx_http_mspwh_webhook_variable(ngx_http_request_t *r,

@@ -167,7 +167,7 @@ ngx_http_mspwh_decide(ngx_http_mspwh_verification_t *v)
         return;
     }
 
-    /* nothing is read from a body that is not signed, but in monitor mode */
+    /* an unsigned body is parsed in monitor mode only */
 
     if ((v->reason == NGX_HTTP_MSPWH_NO_REASON || v->monitor)
         && ngx_http_mspwh_parse(v) != NGX_OK)

@@ -34,7 +34,7 @@ my %cannot = map { $_ => 1 } qw(
     ngx_slprintf ngx_sprintf ngx_strncasecmp ngx_vslprintf
 );
 
-# Where they are called: the address behind the call. A jump takes the place of one at a function's end.
+# Where they are called: the address after the call. A jump takes the place of one at a function's end.
 my (%calls, %jumps, $called, @strange);
 for (split /\n/, (run('objdump', '-d', '--no-show-raw-insn', $MspwhFaults::Module))[1]) {
     my ($address, $code) = /^\s*([0-9a-f]+):\s+(.*)/ or next;
@@ -50,7 +50,7 @@ cmp_ok(scalar keys %calls, '>', 100, scalar(keys %calls) . ' calls that can');
 
 # --- requests -------------------------------------------------------------------
 
-# What does no harm: the answer is as ever.
+# What does no harm: the answer does not change.
 my %harmless = map { $_ => 1 } (
     'EVP_MAC_init mspwh_verifier_reset',
     'link ngx_http_mspwh_spool_link',

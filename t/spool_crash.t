@@ -105,7 +105,7 @@ note scalar(grep { /^\.tmp-/ } readdir $d), ' temporary files are left';
 # a last start, in peace
 start_http($conf);
 my $body = '{"eventType":"ticket.created","entityId":1}';
-is(signed('/', $body)->{status}, 202, 'after that, nginx spools as ever');
+is(signed('/', $body)->{status}, 202, 'after that, nginx spools again');
 ok(stop(), 'nginx stops in time');
 
 done_testing();

@@ -398,7 +398,7 @@ is_deeply(flat(status_json()), metrics(), 'the JSON has the same numbers');
     my $json = status_json();
     cmp_ok(abs($json->{time} - time), '<', 5, 'time is now');
     cmp_ok($json->{start}, '<=', $json->{last_verified},
-        'the last event is behind the start, over all reloads');
+        'the last event is after the start, over all reloads');
     cmp_ok($json->{last_verified}, '<=', $json->{time}, '... and not ahead of now');
 }
 

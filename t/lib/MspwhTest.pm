@@ -170,7 +170,7 @@ CONF
 }
 
 # Nothing for this module where it is linked into nginx. MSPWH_LOAD may name others, "a.so b.so", in
-# nginx's own directory of modules; this one comes behind them, or where the word "mspwh" is.
+# nginx's own directory of modules; this one comes after them, or where the word "mspwh" is.
 sub load_module {
     my @names = split ' ', $ENV{MSPWH_LOAD} // '';
     push @names, 'mspwh' if !grep { $_ eq 'mspwh' } @names;
