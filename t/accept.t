@@ -1,4 +1,4 @@
-# mspwh_accept: the listed events go on, the others are answered 204.
+# mspwh_accept: listed events are passed on, all others are answered 204.
 
 use strict;
 use warnings;

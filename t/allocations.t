@@ -1,5 +1,5 @@
-# How often the module, cJSON and OpenSSL ask for memory to check an event: seldom, and for no more if the
-# body is larger.
+# The module, cJSON and OpenSSL allocate memory rarely while they check an event, and no more for a larger
+# body.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# Beside the modules of others: a body that one of them has read before is verified all the same,
-# over the bytes that go on to the backend.
+# With other modules loaded: a body that one of them has already read is still verified, over the bytes that
+# the backend gets.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# Every way a body can arrive is verified alike and forwarded byte for byte.
+# A body is verified and forwarded byte for byte, however it arrives.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# A large body that is verified once more does not hold up other requests.
+# Verifying a large body a second time does not block other requests.
 
 use strict;
 use warnings;

@@ -17,8 +17,8 @@ my %options;
 
 # Programs that are not of this project.
 my %other = map { $_ => 1 } qw(
-    apt cd curl docker echo git grep journalctl kubectl mkdir nginx openssl podman rm sort strings systemctl
-    tail umask uniq
+    apt cd curl docker echo git grep journalctl kubectl mkdir nginx openssl podman rm sed sort strings
+    systemctl tail tar umask uniq
     ./configure
 );
 
@@ -37,7 +37,7 @@ for my $page (pages()) {
             for my $command (split /\s*(?:&&|\|\||[|;])\s+/, $line =~ s/^\s*\(?|\)\s*$//gr) {
                 my ($name, @words) = split ' ', $command or next;
                 my $what = "$page: $command";
-                next if $name =~ /^[A-Z]+=/;
+                next if $name =~ /^[A-Za-z]+=/;
                 if ($name =~ m{^(?:bin/)?(mspwh-[a-z]+)$}) {
                     my $known = options_of($1);
                     my ($own) = $command =~ /^(.*?)(?: -- |$)/;

@@ -1,4 +1,4 @@
-# nginx -t refuses every bad argument and says which.
+# nginx -t rejects every bad argument and names it.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# mspwh_dedup: an event that has been delivered goes no further a second time.
+# mspwh_dedup: an event that has been delivered is not passed on again.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# What tells events apart for mspwh_dedup: the value of key=, and the method.
+# mspwh_dedup tells events apart by the value of key= and by the method.
 
 use strict;
 use warnings;

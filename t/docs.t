@@ -1,4 +1,4 @@
-# Every configuration in the documentation is one that nginx takes, links lead somewhere.
+# nginx accepts every configuration in the documentation, and every link has a target.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# What is read from a signed body, and which bodies are not usable events.
+# The values read from a signed body, and the bodies that are not usable events.
 
 use strict;
 use warnings;

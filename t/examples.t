@@ -1,4 +1,4 @@
-# The configurations in docs/examples are run as they are: only their ports, and where "/" is, are changed.
+# The configurations in docs/examples work as they are: only ports and the root of paths are changed.
 # t/slow/fleet.t runs those of the fleet, as they stand in docs/scaling.md.
 
 use strict;

@@ -1,5 +1,5 @@
-# Each call of the module that can fail is made to fail, in turn, during a request of each kind:
-# of nginx, OpenSSL, cJSON and the system. The same while nginx reads its configuration.
+# Every call of the module to nginx, OpenSSL, cJSON and the system that can fail is made to fail, one at a
+# time, during each kind of request and while nginx reads its configuration.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# Reading, writing and all else that is done with the file of a body, and in the spool, fails, one
-# call at a time; or it is done by half; or the disk is full from one call on.
+# Every operation on the file of a body and in the spool fails, one at a time, or is cut short, or finds a
+# full disk from some call on.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# The worker has no memory, at one moment or from one moment on, during a request of each kind:
-# whoever asks for it, nginx, OpenSSL, cJSON or the module. The same while nginx starts.
+# Allocations of nginx, OpenSSL, cJSON and the module fail, once or from some point on, during each kind of
+# request and while nginx starts.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# mspwh_log_level: what is rejected is logged at "error", where nobody has said otherwise, and so shows up in
-# an error_log of the default level.
+# mspwh_log_level: by default, rejections are logged at "error", so an error_log of the default level shows
+# them.
 
 use strict;
 use warnings;

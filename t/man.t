@@ -1,4 +1,4 @@
-# The man pages have every option of --help, every directive and every variable, as they are written there.
+# The man pages have every option of --help, every directive and every variable, in the same form.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# mspwh monitor: the verdict as with on, and the request goes on.
+# mspwh monitor: the same verdict as with "on", but every request is passed on.
 
 use strict;
 use warnings;

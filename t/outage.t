@@ -1,6 +1,5 @@
-# A backend is down under load: what was answered 202 is delivered afterwards, byte for
-# byte and once, with the very configuration of docs/redelivery.md.
-# MSPWH_OUTAGE=60 makes it a minute.
+# A backend is down under load: events that were answered 202 are delivered afterwards, once and byte for
+# byte, with the configuration of docs/redelivery.md. MSPWH_OUTAGE=60 makes the outage last a minute.
 
 use strict;
 use warnings;

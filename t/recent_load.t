@@ -1,5 +1,5 @@
 # Recent deliveries and history against a ledger: four workers, three reloads, and a worker that is killed.
-# MSPWH_REQUESTS is how many requests.
+# MSPWH_REQUESTS is the number of requests.
 
 use strict;
 use warnings;

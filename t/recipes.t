@@ -226,7 +226,7 @@ SKIP: {
     stop();
 }
 
-begin('Keep what is refused');
+begin('Keep rejected requests');
 {
     my $body = event('ticket.created');
     arrives('keep, a good one', '/webhook', $body, $a, '/webhook');

@@ -1,4 +1,4 @@
-# bin/mspwh-redeliver refuses what is not right, and systemd takes its units.
+# bin/mspwh-redeliver rejects wrong arguments, and systemd accepts its units.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# docs/rollout.md: monitor lets everything through and tells, on refuses.
+# docs/rollout.md: monitor lets everything through and logs it, on rejects.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# The secret is changed as docs/rotation.md says, with events flowing: none is lost,
-# none that is forged passes, and the old secret is worth nothing afterwards.
+# The secret is changed as docs/rotation.md says while events arrive: none is lost, no forged one passes, and
+# the old secret is worthless afterwards.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# The verdict sits rightly among nginx's own features.
+# Verdicts are right in combination with nginx's own features.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# bin/mspwh-send signs rightly, sends the exact bytes and keeps the secret to itself.
+# bin/mspwh-send signs correctly, sends the exact bytes and does not reveal the secret.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# mspwh_set: further values of the body as variables.
+# mspwh_set: other values of the body as variables.
 
 use strict;
 use warnings;

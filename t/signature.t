@@ -1,4 +1,4 @@
-# Only a body signed with a configured secret passes; all else is 401.
+# Only a body signed with a configured secret passes; everything else is answered 401.
 
 use strict;
 use warnings;

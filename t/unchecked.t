@@ -1,5 +1,5 @@
-# What nginx -t cannot see is told at run time, once a minute and worker: a signed request that was answered
-# without a check, and a variable of the event that was used before the body was read.
+# Mistakes that nginx -t cannot see are logged at run time, once a minute and worker: a signed request that
+# was answered without a check, and an event variable that was used before the body was read.
 
 use strict;
 use warnings;

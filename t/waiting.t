@@ -1,4 +1,4 @@
-# What the status shows of spools: what mspwh-redeliver has written there, if it is what it should be.
+# The status shows what mspwh-redeliver has written into a spool, if that is well-formed.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# nginx -t warns of what is legal but surely a mistake, and of nothing else. What only a request can show is
-# in t/unchecked.t.
+# nginx -t warns of configurations that are legal but surely mistaken, and of no others. t/unchecked.t tests
+# mistakes that only a request can show.
 
 use strict;
 use warnings;

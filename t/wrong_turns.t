@@ -1,4 +1,4 @@
-# An administrator's wrong turns: what nginx then says is what the page on troubleshooting has.
+# Typical mistakes of an administrator: docs/troubleshooting.md has the messages that nginx then prints.
 
 use strict;
 use warnings;

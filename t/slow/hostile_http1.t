@@ -1,5 +1,5 @@
-# Clients that mean harm, over HTTP/1: whatever they send, only what is signed goes on, byte
-# for byte, and nothing is left of it afterwards.
+# Hostile clients over HTTP/1: whatever they send, only signed bodies are passed on, byte for byte, and no
+# memory or descriptor is leaked.
 
 use strict;
 use warnings;
