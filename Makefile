@@ -16,7 +16,8 @@
 # For those who work on it (each installs what is missing):
 #
 # make lint       check the sources
-# make integration  t/ only, with what is built; TESTS="t/body.t ..."
+# make integration  t/ only, with what is built; TESTS="t/body.t ...", JOBS=4 at a time
+# make slow       the tests that take minutes, in t/slow
 # make sanitize   the tests under sanitizers; LINK=static or LINK=dynamic, QUICK=1 for CI's part
 # make valgrind   some tests under valgrind
 # make matrix     the tests in Debian 12, 13 and testing
@@ -38,6 +39,7 @@ PREFIX       ?= /usr/local
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
 
 TESTS        ?= $(wildcard t/*.t)
+JOBS         ?= 4
 
 MODULE   = build/ngx_http_mspwh_module.so
 SRC      = ngx_http_mspwh_module
@@ -121,13 +123,18 @@ test:
 
 integration:
 	MSPWH_NGINX="$(NGINX)" MSPWH_MODULE="$(abspath $(MODULE))" \
-	    prove -It/lib $(TESTS)
+	    prove -j$(JOBS) -It/lib $(TESTS)
+
+slow:
+	tools/install-deps test
+	$(MAKE) all
+	$(MAKE) integration TESTS="$(wildcard t/slow/*.t)" JOBS=1
 
 sanitize:
 	tools/install-deps test
 	tools/install-deps sanitize
 	tools/nginx-source build/nginx-source
-	LINK="$(LINK)" TESTS="$(TESTS)" tools/sanitize/run
+	LINK="$(LINK)" TESTS="$(if $(findstring file,$(origin TESTS)),,$(TESTS))" tools/sanitize/run
 
 valgrind:
 	tools/install-deps test
@@ -226,6 +233,6 @@ help:
 
 FORCE:
 
-.PHONY: all install install-tools uninstall deps run stop test integration sanitize valgrind \
+.PHONY: all install install-tools uninstall deps run stop test integration slow sanitize valgrind \
         matrix cross beside deb deb-test container-test dist dist-test bench fuzz fuzz-coverage soak timing \
         lint check-sources clean help FORCE

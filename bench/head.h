@@ -13,9 +13,9 @@
 
 
 /*
- * Ends the head, with room for a null behind its "length" bytes, at its last
+ * Ends the head, with room for a null after its "length" bytes, at its last
  * line.  Returns how many bytes of the body are to come, which is what
- * Content-Length says without those behind the head, or -1 where the head is
+ * Content-Length says without those after the head, or -1 where the head is
  * not whole.
  */
 static inline long long

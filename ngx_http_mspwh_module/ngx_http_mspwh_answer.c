@@ -24,7 +24,7 @@ ngx_http_mspwh_answer(ngx_http_mspwh_ctx_t *ctx,
         return rc;
     }
 
-    /* what another location does not accept, or has seen, this one may */
+    /* accepting and deduplication are matters of each location */
 
     rc = ngx_http_mspwh_accept_event(ctx, mlcf);
 

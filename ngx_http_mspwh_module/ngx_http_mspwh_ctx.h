@@ -93,8 +93,6 @@ struct ngx_http_mspwh_verification_s {
     ngx_http_mspwh_secret_t        *secret;     /* that matched, or NULL */
     off_t                           size;
     u_char                          digest[MSPWH_DIGEST_LENGTH];
-
-    /* the digest in hex, once somebody wants to see it */
     u_char                          delivery_id[2 * MSPWH_DIGEST_LENGTH];
 
     /* what is found in the body, until the end of the request */

@@ -72,7 +72,7 @@ ngx_http_mspwh_dedup_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 }
 
 
-/* all of the zone that the slab allocator does not need itself */
+/* everything in the zone but what the slab allocator needs itself */
 
 static ngx_http_mspwh_dedup_sh_t *
 ngx_http_mspwh_dedup_create(ngx_slab_pool_t *shpool)

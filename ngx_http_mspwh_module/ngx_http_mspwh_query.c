@@ -59,7 +59,7 @@ ngx_http_mspwh_query_text(ngx_http_request_t *r, const char *name,
 }
 
 
-/* what is no number asks for nothing */
+/* anything but a number selects nothing */
 
 static ngx_uint_t
 ngx_http_mspwh_query_number(ngx_http_request_t *r, const char *name)

@@ -325,7 +325,7 @@ ngx_http_mspwh_set_upstream(ngx_http_mspwh_delivered_t *delivered,
 }
 
 
-/* anybody can send the header: it is shown, and nothing else */
+/* anybody can send this header, so it is only shown */
 
 static ngx_uint_t
 ngx_http_mspwh_attempt(ngx_http_request_t *r)

@@ -217,7 +217,7 @@ ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v)
 
     if (r->request_body != NULL && r->request_body->rest > 0) {
 
-        /* another module has failed to read it all */
+        /* another module failed to read all of it */
 
         ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_INCOMPLETE);
         return NGX_OK;
@@ -251,7 +251,7 @@ ngx_http_mspwh_is_discarded(ngx_http_request_t *r)
         return 0;
     }
 
-    /* one that somebody has asked for has a handler */
+    /* a read that was asked for has a handler */
 
     if (r->headers_in.chunked) {
         return r->request_body != NULL

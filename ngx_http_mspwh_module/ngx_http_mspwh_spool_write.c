@@ -44,7 +44,7 @@ ngx_http_mspwh_spool_write(ngx_http_mspwh_spool_event_t *event)
         return NGX_OK;
     }
 
-    /* those that are not there do no harm */
+    /* missing ones do no harm */
 
     (void) ngx_delete_file(event->headers);
     (void) ngx_delete_file(event->body);
@@ -218,7 +218,7 @@ ngx_http_mspwh_spool_copy(ngx_http_mspwh_spool_event_t *event, ngx_fd_t fd,
             continue;
         }
 
-        /* it has fewer bytes than have been verified */
+        /* it is shorter than the verified body */
 
         if (n == 0) {
             ngx_set_errno(EIO);

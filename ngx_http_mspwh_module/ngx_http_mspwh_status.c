@@ -32,7 +32,7 @@ static ngx_str_t  ngx_http_mspwh_status_types[] = {
 };
 
 
-/* what a client can ask for; first the most that is alike */
+/* the media types that a client can ask for; the most alike come first */
 
 static ngx_conf_enum_t  ngx_http_mspwh_status_ranges[] = {
     { ngx_string("application/json"), NGX_HTTP_MSPWH_STATUS_JSON },

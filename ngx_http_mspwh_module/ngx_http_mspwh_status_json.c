@@ -114,7 +114,7 @@ ngx_http_mspwh_json_about(cJSON *root, ngx_http_request_t *r,
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
     file = (clcf->error_log != NULL) ? clcf->error_log->file : NULL;
 
-    /* what it takes to find a delivery in the logs, which have local times */
+    /* needed to find a delivery in the logs, which have local times */
 
     if (ngx_http_mspwh_json_number(root, "time", ngx_time()) != NGX_OK
         || ngx_http_mspwh_json_number(root, "start", mmcf->shared->start)

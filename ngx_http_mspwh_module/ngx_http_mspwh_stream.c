@@ -97,6 +97,15 @@ ngx_http_mspwh_stream_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* its status is set once the event is in the stream */
+
+    if (ctx->request == r
+        && ngx_http_mspwh_set_answer(ctx, 0, NGX_HTTP_MSPWH_VERIFIED)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     append->request = r;
     append->ctx = ctx;
     append->stream = mlcf->stream;
@@ -376,16 +385,18 @@ ngx_http_mspwh_stream_done(ngx_http_mspwh_append_t *append)
 
     r = append->request;
 
+    append->ctx->streamed = 1;
+
+    if (append->ctx->request == r) {
+        append->ctx->answer = NGX_HTTP_ACCEPTED;
+    }
+
     mmcf = ngx_http_get_module_main_conf(r, ngx_http_mspwh_module);
     counters = mmcf->store_counters;
 
     (void) ngx_atomic_fetch_add(&counters->stream_events, 1);
     (void) ngx_atomic_fetch_add(&counters->stream_bytes,
                         (ngx_atomic_int_t) append->ctx->verification->size);
-
-    if (append->ctx->request == r) {
-        append->ctx->answer = NGX_HTTP_ACCEPTED;
-    }
 
     return ngx_http_mspwh_stream_answer(r, NGX_HTTP_ACCEPTED);
 }

@@ -1,12 +1,9 @@
 
 #include "ngx_http_mspwh_stream_command.h"
 #include "ngx_http_mspwh_response.h"
+#include "ngx_http_mspwh_webhook.h"
 
 #include "mspwh_resp.h"
-
-
-/* until locations have names of their own */
-#define NGX_HTTP_MSPWH_STREAM_WEBHOOK  "default"
 
 
 /* the fields of an entry, in their order; the body is the last */
@@ -121,9 +118,8 @@ ngx_http_mspwh_stream_values(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         ngx_http_mspwh_stream_event(event, values);
     }
 
-    ngx_str_set(&values[NGX_HTTP_MSPWH_STREAM_WEBHOOK_NAME],
-                NGX_HTTP_MSPWH_STREAM_WEBHOOK);
-
+    values[NGX_HTTP_MSPWH_STREAM_WEBHOOK_NAME]
+        = *ngx_http_mspwh_webhook_name(r);
     values[NGX_HTTP_MSPWH_STREAM_DELIVERY_ID].data = v->delivery_id;
     values[NGX_HTTP_MSPWH_STREAM_DELIVERY_ID].len = sizeof(v->delivery_id);
     values[NGX_HTTP_MSPWH_STREAM_KEY_ID] = v->secret->id;

@@ -69,7 +69,7 @@ ngx_http_mspwh_find_verification(ngx_http_request_t *r,
 }
 
 
-/* a body that could not be read once cannot be read under other secrets */
+/* a body that could not be read cannot be read under other secrets either */
 
 static ngx_uint_t
 ngx_http_mspwh_is_final(ngx_http_request_t *r,
@@ -150,7 +150,7 @@ ngx_http_mspwh_is_access_check(ngx_http_request_t *r,
         return 0;
     }
 
-    /* what is only monitored is not fit for a location that rejects */
+    /* a monitored verdict is not enough for a location that rejects */
 
     main_mlcf = ngx_http_get_module_loc_conf(r->main, ngx_http_mspwh_module);
 

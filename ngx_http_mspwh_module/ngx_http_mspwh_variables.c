@@ -9,7 +9,7 @@ typedef enum {
     NGX_HTTP_MSPWH_VAR_KEY_ID,
     NGX_HTTP_MSPWH_VAR_DELIVERY_ID,
 
-    /* these are of the event, once there is one */
+    /* these belong to the event, once there is one */
     NGX_HTTP_MSPWH_VAR_EVENT_TYPE,
     NGX_HTTP_MSPWH_VAR_EVENT_TYPE_RAW,
     NGX_HTTP_MSPWH_VAR_ENTITY,
@@ -150,7 +150,7 @@ ngx_http_mspwh_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 }
 
 
-/* the location says it, whether or not a body has been read */
+/* this is a property of the location, whether or not a body has been read */
 
 static ngx_int_t
 ngx_http_mspwh_webhook_variable(ngx_http_request_t *r,
@@ -233,13 +233,6 @@ ngx_http_mspwh_result_value(ngx_http_mspwh_ctx_t *ctx, uintptr_t data,
         *value = vf->secret->id;
 
     } else { /* NGX_HTTP_MSPWH_VAR_DELIVERY_ID */
-
-        /* the digest of the header is the body's own */
-
-        if (vf->delivery_id[0] == '\0') {
-            ngx_hex_dump(vf->delivery_id, vf->digest, MSPWH_DIGEST_LENGTH);
-        }
-
         value->data = vf->delivery_id;
         value->len = sizeof(vf->delivery_id);
     }

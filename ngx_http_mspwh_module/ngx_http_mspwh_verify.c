@@ -167,7 +167,7 @@ ngx_http_mspwh_decide(ngx_http_mspwh_verification_t *v)
         return;
     }
 
-    /* nothing is read from a body that is not signed, but in monitor mode */
+    /* an unsigned body is parsed in monitor mode only */
 
     if ((v->reason == NGX_HTTP_MSPWH_NO_REASON || v->monitor)
         && ngx_http_mspwh_parse(v) != NGX_OK)
@@ -233,6 +233,10 @@ ngx_http_mspwh_match(ngx_http_mspwh_verification_t *v)
     }
 
     v->secret = &v->secrets->elts[match];
+
+    /* the digest of the header is the body's own */
+
+    ngx_hex_dump(v->delivery_id, v->digest, MSPWH_DIGEST_LENGTH);
 
     return NGX_OK;
 }

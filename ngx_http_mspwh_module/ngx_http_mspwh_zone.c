@@ -179,7 +179,7 @@ ngx_http_mspwh_name_webhook(ngx_slab_pool_t *shpool,
 }
 
 
-/* a new one, or that of the name which no configuration has had for longest */
+/* a new one, or the one whose name has gone unused for longest */
 
 static ngx_http_mspwh_account_t *
 ngx_http_mspwh_new_account(ngx_slab_pool_t *shpool,

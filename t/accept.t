@@ -194,7 +194,7 @@ my $size = length $body;
 signed($_, $body) for '/one', '/monitor';
 for my $end ('', ', let through \(monitor\)') {
     my $line = "mspwh: not_accepted: ticket\\.note\\.added, body $size bytes$end, client";
-    for (1 .. 40) { last if info() =~ $line; select undef, undef, undef, 0.05 }
+    wait_until { info() =~ $line };
     like(info(), qr/\[info\] .*$line/, "a line at info: $line");
 }
 unlike(info(), qr/\[(?:warn|error)\].*not_accepted/, 'no rejection is logged');

@@ -53,7 +53,7 @@ my $busy = event('ticket.updated');
 my $c = connection();
 send_bytes($c, request_bytes(method => 'POST', path => '/busy', body => $busy,
     headers => ['X-Webhook-Signature' => sign(SECRET, $busy)]));
-for (1 .. 40) { last if grep { $_->{uri} =~ /wait/ } records(); select undef, undef, undef, 0.05 }
+wait_until { grep { $_->{uri} =~ /wait/ } records() };
 is_deeply(sent('/busy', $busy), [409, 'in_flight'], 'a repeat of one in flight');
 is_deeply(sent('/excused', $busy), [200, undef], '... answered otherwise by an error page: none');
 is_deeply(sent('/page', $busy), [409, 'in_flight'], '... with a page of its own');

@@ -100,11 +100,11 @@ my @able = grep {
 for my $script (@able) {
     my ($group) = $script =~ /(\w+)$/;
     start_consumer($script, $group, 'one');
-    ok(wait_until(20, sub { keys %{ worked($group) } == keys %sent }), "$script works through what is there")
+    ok((wait_until { keys %{ worked($group) } == keys %sent } 20), "$script works through what is there")
         or diag slurp("$file{\"$group one\"}.err");
     send_events(20);
-    ok(wait_until(20, sub { keys %{ worked($group) } == keys %sent }), '... and what comes');
-    ok(wait_until(5, sub { pending($group) == 0 }), '... acknowledges all of it');
+    ok((wait_until { keys %{ worked($group) } == keys %sent } 20), '... and what comes');
+    ok((wait_until { pending($group) == 0 } 5), '... acknowledges all of it');
     is_deeply(worked($group), { map { $_ => 1 } keys %sent }, '... each event once, though some came twice');
 
     is(end_consumer("$group one"), 0, '... and ends when it is asked to');
@@ -115,9 +115,9 @@ for my $script (@able) {
     my $taken = ask('main', 'XREADGROUP', 'GROUP', $group, 'dead', 'COUNT', 5, 'STREAMS', 'mspwh', '>');
     is(scalar @{ $taken->[0][1] }, 5, 'a consumer dies with five entries in hand');
     start_consumer($script, $group, 'three', 300);
-    ok(wait_until(20, sub { keys %{ worked($group) } == keys %sent }), '... another takes them over')
+    ok((wait_until { keys %{ worked($group) } == keys %sent } 20), '... another takes them over')
         or diag slurp("$file{\"$group three\"}.err");
-    ok(wait_until(5, sub { pending($group) == 0 }), '... and acknowledges them');
+    ok((wait_until { pending($group) == 0 } 5), '... and acknowledges them');
     is(scalar(grep { $_ != 1 } values %{ worked($group) }), 0, '... each event once');
     end_consumer("$group three");
 }

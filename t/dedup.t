@@ -244,7 +244,7 @@ for my $method ('GET', 'PUT', 'DELETE', 'HEAD', 'PATCH') {
 {
     my $body = event();
     signed('/mirror', $body) for 1, 2;
-    for (1 .. 40) { last if records() == 4; sleep 0.05 }
+    wait_until { records() == 4 };
     is_deeply([sort @{ seen() }], ['A /mirror', 'A /mirror', 'B /copy', 'B /copy'], 'a mirror is no repeat');
 }
 
@@ -257,7 +257,7 @@ sub send_signed {
     send_bytes($c, request_bytes(path => $path, body => $body, headers => [$name => sign(SECRET, $body)]));
     return $c;
 }
-sub when_seen { my $count = shift; for (1 .. 100) { return 1 if records() >= $count; sleep 0.02 } return 0 }
+sub when_seen { my $count = shift; return wait_until { records() >= $count } }
 {
     my $body = event();
     my $log = length error_log();
@@ -332,7 +332,7 @@ sub when_seen { my $count = shift; for (1 .. 100) { return 1 if records() >= $co
     sleep 0.3;
     my $start = time;
     kill KILL => workers();
-    for (1 .. 100) { last if workers() == 2; sleep 0.02 }
+    wait_until { workers() == 2 };
     my ($status, @waits) = 0;
     while (time < $start + 10) {
         my $r = signed('/one', $body);

@@ -79,7 +79,7 @@ for my $round (1 .. 6) {
     signed('/done', event("done$round"));
     sleep 0.1;
     kill KILL => $pid;
-    for (1 .. 200) { last if grep { $_ != $pid } workers(); sleep 0.02 }
+    wait_until { grep { $_ != $pid } workers() };
 }
 my $log = error_log();
 my @full = $log =~ /mspwh: zone "small" is full of pending events, events pass without being remembered/g;

@@ -138,7 +138,7 @@ is(request(method => 'GET', path => '/status')->{status}, 200,
 is(request(method => 'GET', path => '/hook')->{status}, 401, '... or one that verifies');
 seen();
 
-# Where the predicate says no, all is as ever.
+# If the predicate says no, nothing changes.
 is_deeply(shown(signed('/hook', event('ticket.created'), 'X-Late' => 'yes')), [200, 'verified', 'server'],
     'read late: verified in its location');
 is_deeply(seen(), ['A /hook'], '... which no event has chosen');

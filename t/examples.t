@@ -1,5 +1,5 @@
 # The configurations in docs/examples work as they are: only ports and the root of paths are changed.
-# t/fleet.t runs those of the fleet, as they stand in docs/scaling.md.
+# t/slow/fleet.t runs those of the fleet, as they stand in docs/scaling.md.
 
 use strict;
 use warnings;

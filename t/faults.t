@@ -20,7 +20,6 @@ my %cannot = map { $_ => 1 } qw(
     CRYPTO_memcmp ERR_clear_error EVP_DecodeBlock EVP_EncodeBlock EVP_MAC_CTX_free EVP_MAC_free EVP_MD_free
     cJSON_GetNumberValue cJSON_GetObjectItemCaseSensitive cJSON_GetStringValue cJSON_IsNumber
     __isoc99_sscanf timegm kill ngx_atoi ngx_unescape_uri
-    cJSON_AddNumberToObject cJSON_ParseWithLength ngx_slab_calloc_locked read
     OPENSSL_cleanse OSSL_PARAM_construct_end OSSL_PARAM_construct_utf8_string
     cJSON_AddItemToObjectCS cJSON_Delete cJSON_DetachItemViaPointer cJSON_IsBool cJSON_IsFalse cJSON_IsNull
     cJSON_IsRaw cJSON_IsString cJSON_IsTrue
@@ -35,7 +34,7 @@ my %cannot = map { $_ => 1 } qw(
     ngx_slprintf ngx_sprintf ngx_strncasecmp ngx_vslprintf
 );
 
-# Where they are called: the address behind the call. A jump takes the place of one at a function's end.
+# Where they are called: the address after the call. A jump takes the place of one at a function's end.
 my (%calls, %jumps, $called, @strange);
 for (split /\n/, (run('objdump', '-d', '--no-show-raw-insn', $MspwhFaults::Module))[1]) {
     my ($address, $code) = /^\s*([0-9a-f]+):\s+(.*)/ or next;
@@ -51,7 +50,7 @@ cmp_ok(scalar keys %calls, '>', 100, scalar(keys %calls) . ' calls that can');
 
 # --- requests -------------------------------------------------------------------
 
-# What does no harm: the answer is as ever.
+# What does no harm: the answer does not change.
 my %harmless = map { $_ => 1 } (
     'EVP_MAC_init mspwh_verifier_reset',
     'link ngx_http_mspwh_spool_link',

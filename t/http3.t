@@ -155,7 +155,7 @@ for my $path ('/', '/monitor') {
     is_deeply(deliver($path, $large, signature($large), '--limit-rate', '2M', '-m', 3), ['0 000'],
         "$path: gone before the end of the body");
 }
-for (1 .. 100) { last if gone() == $before + 2; sleep 0.1 }
+wait_until { gone() == $before + 2 };
 is(gone() - $before, 2, '... both are counted');
 is(scalar(records()), 0, '... and nothing is passed on');
 
@@ -163,7 +163,7 @@ is(scalar(records()), 0, '... and nothing is passed on');
 sub reload_and_wait {
     my %old = map { $_ => 1 } workers();
     ok(reload(@_), 'reload');
-    for (1 .. 200) { return if !grep { $old{$_} } workers(); sleep 0.05 }
+    wait_until { !grep { $old{$_} } workers() };
 }
 
 # it says nothing more: the connection ends when it has been silent for as long as an idle one may be
@@ -183,7 +183,7 @@ for my $path ('/', '/monitor') {
     waitpid $pid, 0;
     is_deeply([$begun, $? & 127], [1, 9], "$path: killed before the end of the body");
 }
-for (1 .. 100) { last if gone() == $before + 2; sleep 0.1 }
+wait_until { gone() == $before + 2 };
 is(gone() - $before, 2, '... both are counted, and as what they are');
 is(scalar(records()), 0, '... and nothing is passed on');
 

@@ -118,7 +118,6 @@ sub under_load {
 # What holds from here to there: [begin, end].
 my (@killed, @anew);
 sub during { my ($list, $code) = @_; my $at = time; $code->(); push @$list, [$at - 0.05, time + 0.05] }
-sub wait_for { my $code = shift; for (1 .. 500) { return 1 if $code->(); sleep 0.02 } return 0 }
 sub pid_in { open my $fh, '<', dir() . "/$_[0]" or return 0; return (<$fh> // "") =~ /(\d+)/ ? $1 : 0 }
 sub size_of { return -s dir() . "/$_[0]" // 0 }
 
@@ -134,7 +133,7 @@ for (1 .. 3) {
 
 rename dir() . '/access.log', dir() . '/access.log.1' or die;
 kill USR1 => master_pid();
-ok(wait_for(sub { size_of('access.log') }), 'USR1: a new access log');
+ok((wait_until { size_of('access.log') }), 'USR1: a new access log');
 sleep 0.3;
 my $old = size_of('access.log.1');
 under_load(60);
@@ -147,7 +146,7 @@ for (1 .. 3) {
         my %old = map { $_ => 1 } workers();
         my ($worker) = (sort keys %old)[rand keys %old];
         kill KILL => $worker;
-        ok(wait_for(sub { grep { !$old{$_} } workers() }), "worker $_ is killed: there is another");
+        ok((wait_until { grep { !$old{$_} } workers() }), "worker $_ is killed: there is another");
         under_load(30);
     });
     under_load(60);
@@ -159,11 +158,11 @@ for (1 .. 3) {
 sub upgrade {
     my $master = master_pid();
     kill USR2 => $master;
-    ok(wait_for(sub {
-        return pid_in('nginx.pid.oldbin') == $master && (pid_in('nginx.pid') || $master) != $master;
+    ok((wait_until {
+        pid_in('nginx.pid.oldbin') == $master && (pid_in('nginx.pid') || $master) != $master
     }), 'USR2: a second master');
     my $new = pid_in('nginx.pid');
-    ok(wait_for(sub { (split ' ', slurp("/proc/$new/task/$new/children")) >= 2 }), '... with workers');
+    ok((wait_until { (split ' ', slurp("/proc/$new/task/$new/children")) >= 2 }), '... with workers');
     under_load(60);
     return ($master, $new);
 }
@@ -171,7 +170,7 @@ sub upgrade {
 sub without_workers {
     my ($master, $new) = @_;
     kill WINCH => $master;
-    ok(wait_for(sub { !grep { $_ != $new } workers() }), 'WINCH: the workers of the old one leave');
+    ok((wait_until { !grep { $_ != $new } workers() }), 'WINCH: the workers of the old one leave');
     under_load(60);
 }
 
@@ -179,17 +178,17 @@ during(\@anew, sub {
     my ($old, $new) = upgrade();
     without_workers($old, $new);
     kill HUP => $old;
-    ok(wait_for(sub { grep({ $_ != $new } workers()) >= 2 }), 'HUP: the old one has workers again');
+    ok((wait_until { grep({ $_ != $new } workers()) >= 2 }), 'HUP: the old one has workers again');
     kill QUIT => $new;
-    ok(wait_for(sub { !alive($new) }), 'QUIT: the new one leaves');
-    ok(wait_for(sub { pid_in('nginx.pid') == $old }), '... the upgrade is given up');
+    ok((wait_until { !alive($new) }), 'QUIT: the new one leaves');
+    ok((wait_until { pid_in('nginx.pid') == $old }), '... the upgrade is given up');
     under_load(60);
 });
 during(\@anew, sub {
     my ($old, $new) = upgrade();
     without_workers($old, $new);
     kill QUIT => $old;
-    ok(wait_for(sub { !alive($old) }), 'QUIT: the old one leaves');
+    ok((wait_until { !alive($old) }), 'QUIT: the old one leaves');
     is(new_master(), $new, '... the upgrade is done');
     under_load(60);
 });

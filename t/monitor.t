@@ -267,10 +267,7 @@ sub logged {
     my ($path, $body, @headers) = @_;
     my $at = -s dir() . '/final.log';
     request(port => 'log', path => $path, body => $body, headers => \@headers);
-    for (1 .. 40) {
-        last if -s dir() . '/final.log' > $at;
-        select undef, undef, undef, 0.05;
-    }
+    wait_until { -s dir() . '/final.log' > $at };
     open my $fh, '<', dir() . '/final.log' or die;
     seek $fh, $at, 0;
     return scalar(<$fh>) =~ s/\n//r;

@@ -154,7 +154,7 @@ while ($sending or $n < 12) {
         kill KILL => $loop->{pid};
         waitpid $loop->{pid}, 0;
         $killed++;
-        within(20, sub { unlocked($spool) });
+        within(60, sub { unlocked($spool) });
         begin_loop();
     }
     $sending = grep { waitpid($_, WNOHANG) == 0 } @senders;

@@ -10,6 +10,7 @@ use Time::HiRes qw(sleep time);
 use MspwhEvents qw(event);
 use MspwhTest;
 use MspwhMetrics;
+use MspwhStore;
 use Chromium;
 
 # Screenshots are kept where this is set to a directory.
@@ -18,10 +19,21 @@ my $shots = $ENV{MSPWH_SCREENSHOTS};
 my $dead = port('dead');
 my $long = 'a-name.' . 'x' x 57;
 
+my $store = has_store();
+my $mspwh_store = !$store ? '' : <<'CONF';
+upstream store { server 127.0.0.1:%%PORT_store_main%% max_fails=0; }
+mspwh_dedup_zone zone=events:1m store=store;
+CONF
+my $shared = !$store ? '' : <<'CONF';
+location /shared { mspwh_dedup zone=events; proxy_pass http://%%A%%; }
+location /stream { mspwh_stream_pass store key=mspwh; }
+CONF
+
 sub conf {
     my $n = shift;
     my $more = join "\n", map { "location = /w$_ { mspwh_webhook w$_; proxy_pass http://%%A%%; }" } 1 .. $n;
     return <<"CONF";
+$mspwh_store
 server {
     listen 127.0.0.1:%%PORT%%;
     mspwh on;
@@ -38,10 +50,12 @@ server {
     location = /mspwh { mspwh_status html; }
     location = /auto { mspwh_status; }
     location = /status { mspwh_status; }
+    $shared
     $more
 }
 CONF
 }
+start_store('main') if $store;
 start_http(conf(0));
 
 my ($rc, $text) = run('tools/status-page', '--check');
@@ -252,10 +266,7 @@ for my $n (1 .. 1000) {
         headers => ['X-Webhook-Signature', sign(SECRET, $body)]);
 }
 signed("/$long", event('ticket.merged' . 'x' x 900));
-for (1 .. 100) {
-    last if metrics('/status')->{'mspwh_requests_total{verdict="verified"}'} >= 1003;
-    sleep 0.05;
-}
+wait_until { metrics('/status')->{'mspwh_requests_total{verdict="verified"}'} >= 1003 };
 $browser->open_page(url('/mspwh'));
 becomes('the first paint has them all', 'document.querySelectorAll("#recent .row").length === 12');
 like(text('delivered-more'), qr/^1,003 of 1,005 events in the last 10 min, 1 put on disk, $/, '... counted');
@@ -307,6 +318,26 @@ for my $width (360, 820, 1280, 1920) {
     }
 }
 isnt($paper{light}, $paper{dark}, 'the dark scheme is another');
+
+# --- a store ------------------------------------------------------------------------
+
+SKIP: {
+    skip 'there is no store', 1 if !$store;
+    is_deeply(cells('claims'), [], 'a store: nothing yet');
+    signed('/shared', event('ticket.deleted')) for 1, 2;
+    signed('/stream', event('ticket.deleted'));
+    stop_store('main', 'TERM');
+    becomes('... that is gone', q(document.getElementById('store-state').textContent === '0 connections'));
+    signed('/shared', event('ticket.updated'));
+    becomes('... and what it was for', 'document.querySelectorAll("#claims tbody tr").length === 2');
+    is_deeply([map { row('claims', $_) } 'new events claimed', 'decided without the store alone'], [1, 1],
+        '... claims by result');
+    is(row('streamed', 'appended to a stream'), '1', '... an event in a stream');
+    like(join(' ', @{ cells('store-errors') }), qr/^(?:connect|closed)/, '... and why it is gone');
+    start_store('main');
+    becomes('... until it is back', q(document.getElementById('store-state').textContent === '2 connections'));
+    is(outcomes()->[1], 'In the stream', '... a delivery is in the stream');
+}
 
 # --- what it says without nginx ------------------------------------------------------
 

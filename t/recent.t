@@ -58,10 +58,7 @@ my $sent = 0;
 sub after {
     my ($what, $answer) = @_;
     $sent++;
-    for (1 .. 100) {
-        last if @{ recent(10000) } >= $sent;
-        sleep 0.02;
-    }
+    wait_until { @{ recent(10000) } >= $sent };
     is(scalar @{ recent(10000) }, $sent, "$what: one more");
     return recent(1)->[0];
 }
@@ -171,23 +168,18 @@ is(status_json('/status')->{history}, undef, '... if asked for');
 # --- over reloads ----------------------------------------------------------------
 
 sub numbers { return [map { $_->{number} } @{ recent(10000) }] }
-sub settle { for (1 .. 200) { last if workers() == $MspwhTest::Workers; sleep 0.02 } }
-ok(reload(conf('')), 'reload');
-settle();
+ok(reload_and_settle(conf('')), 'reload');
 is_deeply(numbers(), [reverse 1 .. $sent], 'a reload keeps them');
-ok(reload(conf('mspwh_recent 4;')), 'reload with fewer');
-settle();
+ok(reload_and_settle(conf('mspwh_recent 4;')), 'reload with fewer');
 is_deeply(numbers(), [reverse $sent - 3 .. $sent], 'the last four are there');
 signed('/', $event) for 1 .. 2;
-for (1 .. 100) { last if numbers()->[0] == $sent + 2; sleep 0.02 }
+wait_until { numbers()->[0] == $sent + 2 };
 $sent += 2;
 is_deeply(numbers(), [reverse $sent - 3 .. $sent], 'new ones take their places');
-ok(reload(conf('mspwh_recent 1000;')), 'reload with more');
-settle();
+ok(reload_and_settle(conf('mspwh_recent 1000;')), 'reload with more');
 is_deeply(numbers(), [reverse $sent - 3 .. $sent], 'the four are still there');
 is_deeply(totals('&webhook=acme'), { acme => \%acme }, '... as is the history');
-ok(reload(conf('mspwh_recent 0;')), 'reload with none');
-settle();
+ok(reload_and_settle(conf('mspwh_recent 0;')), 'reload with none');
 signed('/', $event);
 is_deeply(numbers(), [], 'there are none');
 

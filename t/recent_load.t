@@ -136,7 +136,7 @@ for my $n (1 .. CLIENTS) {
 }
 my $sure = $want{verified} + $want{failed} + $want{rejected};
 cmp_ok(@lost, '<', 100, scalar(@lost) . " of $all requests got no answer");
-for (1 .. 100) { last if total() >= $sure; sleep 0.05 }
+wait_until { total() >= $sure };
 my $got = counted();
 my %over = (verified => $got->{verified} - $want{verified} - $want{failed},
     failed => $got->{failed} - $want{failed}, rejected => $got->{rejected} - $want{rejected});

@@ -196,15 +196,14 @@ sub wait_of {
     my ($again, @options) = @_;
     my ($rc, $text, $dir, $event) = answered("429/Retry-After/$again", @options);
     my $state = state_of($dir, $event);
-    return Mspwh::Spool::epoch($state->{next}) - Mspwh::Spool::epoch($state->{tried});
+    return epoch($state->{next}) - epoch($state->{tried});
 }
 
 {
-    require "$_" for $MspwhSpool::Tool =~ s{[^/]*$}{lib/Mspwh/Spool.pm}r;
     my $soon = POSIX::strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime(time + 100)) =~ s/ /%20/gr;
     my $past = 'Sun, 06 Nov 1994 08:49:37 GMT' =~ s/ /%20/gr;
     my @waits = (['60', 60, 60], ['3600', 3600, 3600], ['999999', 3600, 3600], ['0', 5, 5], ['1', 5, 5],
-        [$soon, 90, 100], [$past, 5, 5], ['tomorrow', 5, 6], ['-5', 5, 6]);
+        [$soon, 10, 100], [$past, 5, 5], ['tomorrow', 5, 6], ['-5', 5, 6]);
     for (@waits) {
         my ($again, $least, $most) = @$_;
         my $wait = wait_of($again);

@@ -37,7 +37,7 @@ if (!$pid) {
         open my $fh, '>>', $taken;
         syswrite $fh, "$id\n";
         my $mode = slurp(dir() . '/mode');
-        sleep 1 if $mode eq 'late';
+        sleep 1.5 if $mode eq 'late';
         $mode = 200 if $mode eq 'late';
         _exit(0) if $mode eq 'close';
         syswrite $socket, "HTTP/1.1 $mode X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -103,12 +103,24 @@ sub killed_before_removed {
     accepted(1);
     mode('late');
     my $process = begin_process('--now', $spool, $server);
-    ok(within(5, sub { slurp($taken) =~ /1/ }), 'the backend has it');
+    ok(within(60, sub { slurp($taken) =~ /1/ }), 'the backend has it');
     kill KILL => $process->{pid}, workers_of($process);
     end_process($process);
     mode(200);
     ok(run_until_empty(), 'killed then');
     is(ids(), '1 1', '... it is delivered twice');
+}
+
+# With a copy of the directory from before the delivery.
+sub power_lost {
+    mode('close');
+    accepted(1);
+    mode(200);
+    my %before = map { $_ => slurp("$spool/$_") } files($spool);
+    ok(run_until_empty(), 'it is delivered, and removed');
+    write_file("$spool/$_", $before{$_}) for keys %before;
+    ok(run_until_empty(), '... but is there again when the machine is up again');
+    is(ids(), '1 1', '... so it is delivered twice');
 }
 
 sub read_only_before_removed {
@@ -117,7 +129,7 @@ sub read_only_before_removed {
     simple_event($dir, 'ticket.created', 1);
     mode('late');
     my $process = begin_process($dir, $server);
-    ok(within(5, sub { slurp($taken) =~ /1/ }), 'the backend has it');
+    ok(within(60, sub { slurp($taken) =~ /1/ }), 'the backend has it');
     is((run('mount', '-o', 'remount,ro', $dir))[0], 0, '... and the disk is read-only');
     is(end_process($process), 4, '... it is not removed');
     is((redeliver('--quiet', $dir, $server))[0], 2, '... and not sent');
@@ -130,7 +142,7 @@ sub read_only_before_removed {
 sub answer_lost {
     mode('late');
     is(signed('/webhook', event('ticket.created', 1))->{status}, 202, 'a 504 leads into the spool');
-    is((redeliver('--quiet', '--now', '--timeout=0.3', $spool, $server))[0], 1, '--timeout passes');
+    is((redeliver('--quiet', '--now', '--timeout=1.2', $spool, $server))[0], 1, '--timeout passes');
     mode('close');
     is((redeliver('--quiet', '--now', $spool, $server))[0], 1, 'the connection breaks');
     mode(200);
@@ -206,6 +218,18 @@ sub clock_set_back {
     is(ids(), '2 1', 'the times in the names decide');
 }
 
+# The later one may be written sooner.
+sub sent_side_by_side {
+    my $dir = new_spool();
+    my $began = time - 60;
+    simple_event($dir, 'ticket.created', 2, time => MspwhSpool::time_of($began + 0.001));
+    mode(200);
+    redeliver('--quiet', $dir, $server);
+    simple_event($dir, 'ticket.created', 1, time => MspwhSpool::time_of($began));
+    redeliver('--quiet', $dir, $server);
+    is(ids(), '2 1', 'the later one may have been sent when the earlier one is written');
+}
+
 sub backend_up_again {
     mode('close');
     accepted(1);
@@ -220,6 +244,8 @@ my %held = (
         \&stays_or_is_delivered,
     '`mspwh-redeliver` was killed after the backend had taken the event and before it was removed;' =>
         \&killed_before_removed,
+    'the machine lost power before the removal was on disk;' =>
+        \&power_lost,
     'the directory became read-only after the event was sent: it is sent again once the directory is '
         . 'writable;' =>
         \&read_only_before_removed,
@@ -241,6 +267,8 @@ my %held = (
         \&moved_back,
     'the clock of the machine was set back: the order is that of the times in the names;' =>
         \&clock_set_back,
+    'the sender sent the later event before the earlier one was answered;' =>
+        \&sent_side_by_side,
     'a later event of the ticket does not go through the spool, as the backend is up again: nginx '
         . 'does not look into the spool before it passes an event on.' =>
         \&backend_up_again,

@@ -62,14 +62,12 @@ sub lines {
 }
 sub counted {
     my ($key, $least) = @_;
-    for (1 .. 200) { return 1 if lines('access.log', qr/ 200 .*\bkey=$key /) >= $least; sleep 0.05 }
-    return 0;
+    return wait_until { lines('access.log', qr/ 200 .*\bkey=$key /) >= $least };
 }
 
 sub settle {
     my %was = map { $_ => 1 } @_;
-    for (1 .. 200) { return 1 if !grep { $was{$_} } workers(); sleep 0.05 }
-    return 0;
+    return wait_until { !grep { $was{$_} } workers() };
 }
 
 my $body = body(1);

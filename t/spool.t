@@ -270,7 +270,7 @@ is(signed('/pass', '{}')->{status}, 202, 'mspwh_malformed pass: so is a signed b
 is_deeply([map { $_->{parts}[2] } spooled()], ['ticket.note.added', 'malformed'], '... under that name');
 empty();
 is(signed('/mirrored', $body)->{status}, 200, 'a mirror into a spool');
-for (1 .. 40) { last if spooled(dir() . '/archive'); sleep 0.05 }
+wait_until { spooled(dir() . '/archive') };
 is_deeply([map { $_->{body} } spooled(dir() . '/archive')], [$body], '... archives the event');
 
 # --- failures -----------------------------------------------------------------------
@@ -310,7 +310,7 @@ is(signed('/gone', event())->{status}, 202, 'once it is there again, it is used'
 SKIP: {
     my $full = dir() . '/full';
     skip 'no file system can be mounted here',
-        13 if $> != 0 || (run('mount', '-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', $full))[0] != 0;
+        22 if $> != 0 || (run('mount', '-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', $full))[0] != 0;
     write_file("$full/filler", 'x' x 2_000_000);
     failed('/full', qr/write\(\) "\S+" failed \(28: No space left on device\)/, 'the disk is full');
     is_deeply([files($full)], ['filler'], '... no half file is left');
@@ -324,6 +324,11 @@ SKIP: {
     is(signed('/linked', $body)->{status}, 202,
         'a body that nginx has in a file takes no more room: it is not copied');
     is_deeply([map { sha256_hex($_->{body}) } spooled($full)], [sha256_hex($body)], '... whole');
+    unlink map { "$full/$_" } grep { -f "$full/$_" } files($full);
+    run('mount', '-o', 'remount,ro', $full);
+    failed('/full', qr/open\(\) "\S+" failed \(30: Read-only file system\)/, 'the disk has become read-only');
+    run('mount', '-o', 'remount,rw', $full);
+    is(signed('/full', $body)->{status}, 202, 'once it can be written to, it is used');
     run('umount', $full);
 }
 

@@ -62,6 +62,8 @@ sub client {
     _exit(0);
 }
 
+sub ledger_lines { return my @lines = map { split /\n/, slurp(dir() . "/ledger$_") } 1 .. 3 }
+
 my (%whole, %broken, $killed);
 for my $round (1 .. $rounds) {
     {
@@ -69,7 +71,10 @@ for my $round (1 .. $rounds) {
         start_http($conf);
     }
     my @clients = map { my $n = $_; fork // die "fork: $!" or client($round, $n) } 1 .. 3;
-    sleep 0.03 + rand 0.15;
+    # wherever they are once one to six more events have been accepted
+    my $enough = ledger_lines() + rand 6;
+    wait_until { ledger_lines() >= $enough };
+    sleep rand 0.03;
     my @processes = (master_pid(), workers());
     kill KILL => @processes;
     $killed += @processes;
@@ -85,10 +90,10 @@ for my $round (1 .. $rounds) {
         }
     }
     # the port is free once they are gone, though nobody may have waited for them
-    for (1 .. 100) { last if !grep { alive($_) } @processes; sleep 0.02 }
+    wait_until { !grep { alive($_) } @processes };
 }
 my %there = map { $_ => 1 } values %whole;
-my @answered = map { split /\n/, slurp(dir() . "/ledger$_") } 1 .. 3;
+my @answered = ledger_lines();
 cmp_ok(scalar @answered, '>', 2 * $rounds, scalar(@answered) . " events answered 202 in $rounds runs");
 is(scalar(grep { !$there{$_} } @answered), 0, '... each of them is on disk');
 is(scalar keys %broken, 0, '... and no event is there that is not whole');
@@ -100,7 +105,7 @@ note scalar(grep { /^\.tmp-/ } readdir $d), ' temporary files are left';
 # a last start, in peace
 start_http($conf);
 my $body = '{"eventType":"ticket.created","entityId":1}';
-is(signed('/', $body)->{status}, 202, 'after that, nginx spools as ever');
+is(signed('/', $body)->{status}, 202, 'after that, nginx spools again');
 ok(stop(), 'nginx stops in time');
 
 done_testing();

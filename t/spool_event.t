@@ -35,7 +35,7 @@ sub event { return qq({"eventType":"ticket.created","entityId":1,"Details":"$_[0
 # The name of the one event there is, once it is there.
 sub only_event {
     my @files;
-    for (1 .. 100) { last if @files = glob "$spool/*.headers"; select undef, undef, undef, 0.02 }
+    wait_until { @files = glob "$spool/*.headers" };
     is(scalar @files, 1, '... is one event');
     return ($files[0] // '') =~ s/\.headers$//r;
 }

@@ -61,7 +61,7 @@ sub deliver {
 # Whether both workers of an edge have logged something.
 sub log_of {
     my ($edge, $pattern) = @_;
-    return wait_until(5, sub { 2 <= (() = instance_log($edge) =~ /$pattern/g) });
+    return wait_until { 2 <= (() = instance_log($edge) =~ /$pattern/g) } 5;
 }
 sub keys_of { my $list = ask($_[0] // 'main', 'KEYS', 'mspwh:*'); return @$list }
 
@@ -79,7 +79,7 @@ start_store('replica');
 MspwhTest::start_backend();
 edge($_, "store=store") for @edges;
 start_instance($_) for @edges;
-ok(wait_until(5, sub { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n){7}/ }),
+ok((wait_until { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n){7}/ } 5),
     'each worker of three edges has a connection');
 
 # --- one event after the other -----------------------------------------------------------------
@@ -113,7 +113,7 @@ ok(wait_until(5, sub { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n
     my @headers = ('X-Webhook-Signature' => sign(SECRET, $body));
     my $c = connection('edge1');
     send_bytes($c, request_bytes(path => '/wait/4.5', body => $body, headers => \@headers));
-    ok(wait_until(5, sub { grep { ask('main', 'GET', $_) =~ /^p[0-9a-f]{32}\.\d+$/ } keys_of() }),
+    ok((wait_until { grep { ask('main', 'GET', $_) =~ /^p[0-9a-f]{32}\.\d+$/ } keys_of() } 5),
         'a claim has a token');
     my ($status, $verdict, $header) = deliver('edge2', $body);
     is_deeply([$status, $verdict], [409, 'in_flight'], '... at another edge: in flight');
@@ -128,9 +128,9 @@ ok(wait_until(5, sub { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n
     my @headers = ('X-Webhook-Signature' => sign(SECRET, $body));
     my $c = connection('edge1');
     send_bytes($c, request_bytes(path => '/wait/2', body => $body, headers => \@headers));
-    ok(wait_until(5, sub { grep { ask('main', 'GET', $_) =~ /^p/ } keys_of() }), 'a sender hangs up');
+    ok((wait_until { grep { ask('main', 'GET', $_) =~ /^p/ } keys_of() } 5), 'a sender hangs up');
     close $c->{socket};
-    ok(wait_until(5, sub { !grep { ask('main', 'GET', $_) =~ /^p/ } keys_of() }),
+    ok((wait_until { !grep { ask('main', 'GET', $_) =~ /^p/ } keys_of() } 5),
         '... its claim is forgotten');
     is(deliver('edge2', $body), 200, '... and the event delivered when it comes again');
 }
@@ -160,7 +160,7 @@ ok(wait_until(5, sub { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n
     ok(log_of($_, qr/store "store" is back at /), "$_ is back") for @edges;
     like(instance_log('edge1'), qr/is back at \S+: [1-9]\d* events were decided without it/,
         '... and says how many events were decided meanwhile');
-    ok(wait_until(5, sub { keys_of() == 10 }), '... the store knows of them then');
+    ok((wait_until { keys_of() == 10 } 5), '... the store knows of them then');
     is((deliver('edge2', $alone[5]))[1], 'duplicate', '... and so do the others');
 }
 {
@@ -183,21 +183,21 @@ ok(wait_until(5, sub { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n
     like(instance_log('edge1'), qr/is lost: no answer in time/, '... and is lost then');
     signal_store(CONT => 'main');
     my $body = body();
-    ok(wait_until(5, sub {
+    ok((wait_until {
         my $b = body();
         deliver('edge1', $b) == 200 && (deliver('edge2', $b))[1] eq 'duplicate';
-    }), '... and back, when it goes on');
+    } 5), '... and back, when it goes on');
 }
 
 # --- counters --------------------------------------------------------------------------------------
 {
     my ($store, $metrics);
-    ok(wait_until(8, sub {
+    ok((wait_until {
         (my $status, $metrics) = map { request(port => 'edge1', method => 'GET', path => $_)->{body} }
             qw(/status /metrics);
         $store = decode_json($status)->{store};
         $store->{connected} == 2 && !$store->{waiting};
-    }), 'the status: two workers are connected, and no settle waits');
+    } 8), 'the status: two workers are connected, and no settle waits');
     my $claims = $store->{claims};
     cmp_ok($store->{connects}, '>=', 6, '... have connected several times');
     is($store->{lost}, 1, '... the settle of the event that the store had no room for is lost');
@@ -263,10 +263,10 @@ start_instance($_) for @edges;
     my %status;
     $status{ deliver($edges[$_ % 3], body()) }++ for 1 .. 30;
     is_deeply(\%status, { 200 => 30 }, '... and is promoted: demotion under live connections');
-    ok(wait_until(8, sub {
+    ok((wait_until {
         my $b = body();
         deliver('edge1', $b) == 200 && (deliver('edge2', $b))[1] eq 'duplicate';
-    }), '... all edges are at the new primary');
+    } 8), '... all edges are at the new primary');
     ok(log_of('edge1', qr/store "both" is (?:at|back at) \S+/), '... and the log says so');
 }
 

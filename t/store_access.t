@@ -163,10 +163,10 @@ SKIP: {
     stop_store('main');
     start_store('main', 'key-load-delay' => 2000, 'loading-process-events-interval-bytes' => 2048,
         'nowait');
-    ok(wait_until(5, sub { (eval { ask('main', 'GET', 'x') } // '') =~ /^-LOADING/ }), 'a store is loading');
+    ok((wait_until { (eval { ask('main', 'GET', 'x') } // '') =~ /^-LOADING/ } 5), 'a store is loading');
     is_deeply(try_store($main, ''), $alone, '... nothing waits for it');
     like(instance_log('edge1'), qr/is lost: LOADING/, '... and the log says so');
-    ok(wait_until(15, sub { instance_log('edge1') =~ /is back at/ && instance_log('edge2') =~ /is back at/ }),
+    ok((wait_until { instance_log('edge1') =~ /is back at/ && instance_log('edge2') =~ /is back at/ } 15),
         '... it has loaded');
     my $body = event('Ticket created', ++$n);
     is(deliver('edge1', $body)->{status}, 200, '... and is used');

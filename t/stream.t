@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use Digest::SHA qw(hmac_sha256_hex sha256_hex);
+use JSON::PP qw(decode_json);
 use MspwhEvents qw(event);
 use MspwhStore;
 use MspwhTest;
@@ -39,6 +40,12 @@ server {
     location /pass { mspwh on; mspwh_malformed pass; mspwh_stream_pass store key=mspwh; }
     location /monitor { mspwh monitor; mspwh_stream_pass store key=mspwh; }
     location /unchecked { mspwh_stream_pass store key=mspwh; }
+    location /acme { mspwh on; mspwh_webhook acme; mspwh_stream_pass store key=mspwh; }
+    location /elsewhere {
+        mspwh on; mspwh_stream_pass store key=mspwh replicas=2 wait=100ms; error_page 504 = @elsewhere;
+    }
+    location @elsewhere { mspwh on; return 202; }
+    location = /status { mspwh_status json; }
     location /if { mspwh on; mspwh_stream_pass store key=mspwh; if ($arg_x) { set $x 1; } }
     location /wrong { mspwh on; mspwh_stream_pass store key=wrong; error_page 502 = @kept; }
     location @kept { mspwh on; mspwh_spool %%DIR%%/spool; }
@@ -85,6 +92,24 @@ is_deeply([added()], [], '... and nothing of them is in the stream');
     my ($entry) = added();
     is_deeply([@$entry{qw(type entity entity_id ticket_id body)}], ['', '', '', '', 'no JSON'],
         '... its body, and no names');
+}
+{
+    is(signed('/acme', event('Ticket created'))->{status}, 202, 'of another webhook');
+    is((added())[0]{webhook}, 'acme', '... which the entry names');
+    my $status = sub { decode_json(request(method => 'GET', path => '/status?recent=1&history=5')->{body}) };
+    ok((wait_until { (($status->()->{recent}[0] // {})->{webhook} // '') eq 'acme' } 5), '... as do recent deliveries');
+    my ($last) = @{ $status->()->{recent} };
+    is_deeply([@$last{qw(verdict status upstream_status)}, map { $_ ? 1 : 0 } @$last{qw(streamed spooled)}],
+        ['verified', 202, 202, 1, 0], '... which say that it is in the stream');
+    my ($minute) = reverse grep { $_->{webhook} eq 'acme' } @{ $status->()->{history} };
+    is_deeply([@$minute{qw(verified failed spooled)}], [1, 0, 0], '... and the history that it has not failed');
+    my $r = signed('/elsewhere', event('Ticket created'));
+    is($r->{status}, 202, 'an answer of another location');
+    is($r->{header}{'mspwh-verdict'}, undef, '... has no verdict of the stream');
+    ok((wait_until { (($status->()->{recent}[0] // {})->{webhook} // '') eq 'default' } 5), '... nor is the event');
+    is_deeply([map { $status->()->{recent}[0]{$_} ? 1 : 0 } qw(streamed spooled)], [0, 0],
+        '... in the stream, by all that is known');
+    added();
 }
 is(signed('/if?x=1', event('Ticket created'))->{status}, 202, 'in "if"');
 is(signed('/redirected', event('Ticket created'))->{status}, 202, 'of an error_page');

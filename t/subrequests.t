@@ -152,7 +152,7 @@ SKIP: {
 }
 SKIP: {
     needs(module => 'http_auth_request_module');
-    leads_to('the status behind auth_request', 401, [], @unsigned, path => '/status/ask');
+    leads_to('the status after auth_request', 401, [], @unsigned, path => '/status/ask');
     leads_to('auth_request of what is to be verified', 200, [''], path => '/asked', body => $note);
     leads_to('auth_request of what will be refused', 401, [''], path => '/asked', body => $note,
         secret => 'forged');

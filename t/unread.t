@@ -30,7 +30,7 @@ sub event { return '{"eventType":"ticket.created","entityId":' . ++$n . ',"Detai
 for my $path (qw(/same /others /unchecked)) {
     my $body = event(10);
     my $c = connection();
-    # all of a signed event, and something behind it
+    # all of a signed event, and something after it
     my $head = "POST $path HTTP/1.1\r\nHost: x\r\n$name: " . sign(SECRET, $body)
         . "\r\nTransfer-Encoding: chunked\r\n";
     send_bytes($c, sprintf "%s\r\n%x\r\n%s\r\n?\r\n", $head, length $body, $body);

@@ -86,7 +86,7 @@ for (['/', 'default'], ['/acme', 'acme'], ['/acme/in', 'acme'], ['/fallback', 'a
         [200, $webhook, 'verified', ''], "$path: $webhook");
     $expected{$webhook}{verified}++;
 }
-for (1 .. 100) { last if grep { $_->{uri} eq '/copy' } records(); select undef, undef, undef, 0.05 }
+wait_until { grep { $_->{uri} eq '/copy' } records() };
 is_deeply([map { $_->{header}{'x-copy'} } grep { $_->{uri} eq '/copy' } records()], ['acme'],
     'a mirror has the name, too');
 is(signed('/off', $event)->{header}{'x-webhook'}, 'default', 'a location that checks nothing has its own');
@@ -129,10 +129,7 @@ sub by_webhook {
     return \%got;
 }
 metrics_when(1);
-for (1 .. 40) {
-    last if eq_hash(by_webhook(), \%expected);
-    select undef, undef, undef, 0.05;
-}
+wait_until { eq_hash(by_webhook(), \%expected) };
 is_deeply(by_webhook(), \%expected, 'each request is counted once, by its webhook');
 like(status_text('text/plain'),
     qr/^mspwh_requests_without_verdict_total\{webhook="acme",cause="unchecked"\} 1$/m,
@@ -159,7 +156,7 @@ for my $round (1 .. 4) {
     my $names = join "\n", map { "location /r$_ { mspwh_webhook r$round-$_; return 200; }" } 1 .. 60;
     ok(reload(conf($names)), "reload $round, with 60 other names");
 }
-for (1 .. 200) { last if workers() == $MspwhTest::Workers; select undef, undef, undef, 0.02 }
+wait_until { workers() == $MspwhTest::Workers };
 my $json = status_json('/status');
 is(scalar(grep { $_->{configured} } @{ $json->{webhooks} }), 63, 'the names of this configuration');
 cmp_ok(scalar(@{ $json->{webhooks} }), '<=', 130, 'at most as many of former ones');

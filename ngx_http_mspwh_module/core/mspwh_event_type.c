@@ -123,9 +123,9 @@ mspwh_event_type_name(unsigned type)
 
 
 /*
- * Words in small letters, joined by dots.  A word begins behind anything
- * that is no letter or digit, at a capital behind a small letter or a digit,
- * and at the last capital of several before a small letter.
+ * Lowercase words, joined by dots.  A word starts after a non-alphanumeric
+ * character, at an uppercase letter that follows a lowercase one or a digit,
+ * and at the last of several uppercase letters before a lowercase one.
  */
 
 void

@@ -82,6 +82,24 @@ function spools() {
       ["n", number.format(s.quarantined)], run(s)]));
 }
 
+/* a store and streams, if the configuration has any */
+function store() {
+  const s = data.store, stream = data.stream;
+  $("store").hidden = !s;
+  if (!s) return;
+  const failed = Object.entries(s.errors).map(([cause, n]) =>
+    bar(cause, n + stream.failures[cause], "bad", { code: "" })).filter(some).sort(most);
+  show($("store-state"), many(s.connected, "connection")
+    + (s.waiting ? ", " + many(s.waiting, "delivery", "deliveries") + " not confirmed" : "")
+    + (s.lost ? ", " + number.format(s.lost) + " lost" : ""));
+  bars("claims", Object.entries(s.claims).map(([result, n]) => bar(CLAIM[result][0], n,
+    result === "alone" || result === "rejected" ? "bad" : "good", { code: result, note: CLAIM[result][1] }))
+    .filter(some));
+  bars("streamed", [bar("appended to a stream", stream.events, "good",
+    { note: size(stream.bytes) + " of bodies" })].filter(some));
+  bars("store-errors", failed);
+}
+
 function distributions() {
   const times = data.delivery_times, all = sum(times.map(t => t.events));
   const within = share => {
@@ -131,6 +149,7 @@ function render() {
   types();
   keys();
   spools();
+  store();
   distributions();
   const start = new Date(data.start * 1000);
   const today = day(start) === day(new Date(now() * 1000));

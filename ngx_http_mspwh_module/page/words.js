@@ -52,6 +52,14 @@ const REASON = {
   error: ["server error (500)", "No memory, or a file could not be read. The error log has more."],
 };
 
+const CLAIM = {
+  claimed: ["new events", ""],
+  delivered: ["delivered before, here or elsewhere", ""],
+  in_flight: ["still being delivered elsewhere", ""],
+  alone: ["decided without the store", "A repeat at another edge may have been delivered again."],
+  rejected: ["answered 503: no store", "fallback=reject says so."],
+};
+
 const ANOMALY = {
   unknown_event_type: "unknown event type",
   ticket_id_mismatch: "ticket id is not the entity id",

@@ -137,7 +137,7 @@ fuzz_verify(const uint8_t *data, size_t size)
     fuzz_body(&verifier, data, size, &random);
     fuzz_final(&verifier, digest, expected);
 
-    /* once more, behind a part of another body */
+    /* once more, after a part of another body */
 
     fuzz_check(mspwh_verifier_reset(&verifier) == 0, "no reset");
     fuzz_body(&verifier, digest, fuzz_random(&random, 32), &random);

@@ -28,10 +28,7 @@ sub seen {
 # ... once there are so many.
 sub settled {
     my $n = shift;
-    for (1 .. 40) {
-        last if records() >= $n;
-        sleep 0.05;
-    }
+    wait_until { records() >= $n };
     return seen();
 }
 

@@ -17,7 +17,7 @@ use MspwhTest;
 
 our @EXPORT = qw(
     start_witness stop_witness witness_port witnessed forget_witnessed
-    usage at_rest flat alive_as exchange hang_up reset_connection chunks
+    usage worker_seconds at_rest flat alive_as exchange hang_up reset_connection chunks
 );
 
 my $owner = $$;
@@ -130,6 +130,15 @@ sub usage {
         $files += grep { /\d/ } readdir $d;
     }
     return { rss => $rss, files => $files };
+}
+
+# The seconds of processor time that nginx's workers have used, however busy the machine is.
+sub worker_seconds {
+    my $ticks = 0;
+    for my $worker (workers()) {
+        $ticks += $_ for (split ' ', slurp("/proc/$worker/stat") =~ s/.*\) //sr)[11, 12];
+    }
+    return $ticks / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
 # Once their number of open files has not changed for a while.

@@ -39,10 +39,7 @@ sub ledger {
 # It may have several ports, with names.
 sub recorder_port {
     my $name = shift // '';
-    return $port{$name} //= do {
-        my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no port: $!";
-        $s->sockport;
-    };
+    return $port{$name} //= free_port();
 }
 
 # Answers with $status, after $wait seconds; a line for each whole request: the

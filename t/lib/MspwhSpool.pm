@@ -12,15 +12,16 @@ use Fcntl qw(:flock);
 use File::Basename qw(dirname);
 use POSIX qw(WNOHANG _exit);
 use Time::HiRes qw(sleep time);
+use Time::Local qw(timegm);
 use MspwhTest;
 
 our @EXPORT = qw(
-    event spool simple_event new_spool files both names state_of age redeliver redeliver_later
+    event spool simple_event new_spool files both names state_of epoch age redeliver redeliver_later
     begin_process end_process within workers_of unlocked seen said
 );
 
 # Seconds after which a process of begin_process() is ended.
-our $Limit = 60;
+our $Limit = 300;
 
 our $Tool = abs_path(dirname(__FILE__) . '/../..') . '/bin/mspwh-redeliver';
 
@@ -90,7 +91,13 @@ sub state_of {
     return { map { /^([a-z-]+): (.*)$/ ? ($1, $2) : () } split /\n/, slurp("$dir/$name.state") };
 }
 
-# Gives what happens a while ago: the next attempt of each event is due.
+# Of a time in a state, or in status.json.
+sub epoch {
+    my ($year, $month, $day, $hour, $minute, $second) = $_[0] =~ /^(\d+)-(\d+)-(\d+)T(\d+):(\d+):([\d.]+)Z\z/;
+    return timegm(0, $minute, $hour, $day, $month - 1, $year) + $second;
+}
+
+# Lets all waits pass: the next attempt of each event is due.
 sub age { unlink glob "$_[0]/*.state" }
 
 # Exit status and output.
@@ -140,7 +147,7 @@ sub within {
 sub end_process {
     my ($process, $signal) = @_;
     kill $signal => $process->{pid} if $signal;
-    within(10, sub { waitpid($process->{pid}, WNOHANG) == $process->{pid} }) or return;
+    within(60, sub { waitpid($process->{pid}, WNOHANG) == $process->{pid} }) or return;
     my $status = $?;
     $said .= slurp($process->{out});
     return $status >> 8 || $status;

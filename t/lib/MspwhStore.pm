@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep time);
 use MspwhTest;
 
 our @EXPORT = qw(
-    all_need_store start_store stop_store signal_store store_pid ask entries replica_of wait_until
+    has_store all_need_store start_store stop_store signal_store store_pid ask entries replica_of
     connect_store command read_reply store_log
 );
 
@@ -24,8 +24,10 @@ my ($server) = grep { -x } map { my $dir = $_; map { "$dir/$_" } qw(valkey-serve
     split /:/, $ENV{PATH};
 my (%pid, %arguments, %client);
 
+sub has_store { return defined $server }
+
 sub all_need_store {
-    return if defined $server;
+    return if has_store();
     require Test::More;
     Test::More::plan(skip_all => 'neither valkey-server nor redis-server is installed');
 }
@@ -57,7 +59,7 @@ sub start_store {
     $pid{$name} = $pid;
     delete $client{$name};
     return 1 if !$wait;
-    return 1 if wait_until(10, sub { answers($name) });
+    return 1 if wait_until { answers($name) } 10;
     die "the store $name did not start:\n" . slurp("$dir/stdout") . slurp("$dir/log");
 }
 
@@ -151,23 +153,13 @@ sub entries {
 sub replica_of {
     my ($replica, $primary) = @_;
     ask($replica, 'REPLICAOF', '127.0.0.1', port("store_$primary"));
-    wait_until(20, sub { ask($replica, 'INFO', 'replication') =~ /master_link_status:up/ }) or return 0;
+    wait_until { ask($replica, 'INFO', 'replication') =~ /master_link_status:up/ } 20 or return 0;
 
     # the stream of commands begins once the replica has said that it is ready
     ask($primary, 'SET', 'replicated', 1);
     my $replicas = ask($primary, 'WAIT', 1, 5000);
     ask($primary, 'DEL', 'replicated');
     return $replicas;
-}
-
-sub wait_until {
-    my ($seconds, $what) = @_;
-    my $until = time + $seconds * $slow;
-    while (1) {
-        return 1 if $what->();
-        return 0 if time > $until;
-        sleep 0.02;
-    }
 }
 
 1;

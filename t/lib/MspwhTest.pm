@@ -9,7 +9,9 @@ use warnings;
 use Cwd qw(abs_path);
 use Digest::SHA qw(hmac_sha256 hmac_sha256_base64 sha256_hex);
 use Exporter qw(import);
+use Fcntl qw(LOCK_EX LOCK_NB);
 use File::Basename qw(dirname);
+use File::Spec;
 use File::Temp qw(tempdir);
 use IO::Select;
 use IO::Socket::INET;
@@ -19,8 +21,8 @@ use Time::HiRes qw(sleep time);
 use MspwhClient;
 
 our @EXPORT = (@MspwhClient::EXPORT, qw(
-    start start_http start_with reload stop config_test write_file slurp dir port url expand
-    sign signed records clear_records error_log log_matches
+    start start_http start_with reload reload_and_settle wait_until stop config_test write_file slurp
+    dir port free_port url expand sign signed records clear_records error_log log_matches
     master_pid new_master alive workers run tls_files nginx lacks needs all_needs
     listen_http2 has_module installed inspect_program VARS SECRET
 ));
@@ -65,6 +67,10 @@ chmod 0755, $dir;
 mkdir "$dir/html";
 $SIG{PIPE} = 'IGNORE';
 
+# Tests run in parallel: a sanitizer's report is that of the test in its name.
+my ($test) = $0 =~ m{([^/]*?)(?:\.t)?$};
+s{\blog_path=[^:]*/report\b}{$&.$test} for grep { defined } @ENV{qw(ASAN_OPTIONS UBSAN_OPTIONS)};
+
 # make NGINX=... passes it on, and nginx would take it for a list of inherited sockets.
 delete $ENV{NGINX};
 
@@ -74,10 +80,28 @@ sub nginx { $nginx }
 
 sub port {
     my $name = shift // 'main';
-    return $port{$name} //= do {
-        my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no port: $!";
-        $s->sockport;
-    };
+    return $port{$name} //= free_port();
+}
+
+# A port below those that the kernel gives to clients (ip_local_port_range), and out of a range that this
+# test has for itself for as long as it runs: tests run in parallel, and nginx listens on it later.
+my ($range, $next_port);
+
+sub free_port {
+    $next_port //= 10000 + 100 * take_range();
+    while ($next_port % 100 < 99) {
+        my $port = $next_port++;
+        return $port if IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1);
+    }
+    die 'no port';
+}
+
+sub take_range {
+    for my $n (0 .. 199) {
+        open $range, '>>', File::Spec->tmpdir . "/mspwh-ports-$>-$n" or next;
+        return $n if flock $range, LOCK_EX | LOCK_NB;
+    }
+    die 'no range of ports';
 }
 
 sub url { 'http://127.0.0.1:' . port() . ($_[0] // '/') }
@@ -146,7 +170,7 @@ CONF
 }
 
 # Nothing for this module where it is linked into nginx. MSPWH_LOAD may name others, "a.so b.so", in
-# nginx's own directory of modules; this one comes behind them, or where the word "mspwh" is.
+# nginx's own directory of modules; this one comes after them, or where the word "mspwh" is.
 sub load_module {
     my @names = split ' ', $ENV{MSPWH_LOAD} // '';
     push @names, 'mspwh' if !grep { $_ eq 'mspwh' } @names;
@@ -166,7 +190,7 @@ sub run {
     my $pid = open(my $out, '-|') // die "fork: $!";
     if (!$pid) {
         open STDERR, '>&', \*STDOUT;
-        alarm 60;
+        alarm 300;
         exec @command or _exit(127);
     }
     binmode $out;
@@ -260,6 +284,24 @@ sub reload {
     return 0;
 }
 
+# Runs the block until it returns something true, for 10 seconds or so many; what it has returned.
+sub wait_until(&;$) {
+    my ($code, $seconds) = @_;
+    my $until = time + ($seconds // 10) * $slow;
+    while (1) {
+        my $result = $code->();
+        return $result if $result or time > $until;
+        sleep 0.02;
+    }
+}
+
+# ... and until the old ones have gone, which answer for a while by what they were configured with.
+sub reload_and_settle {
+    my $done = reload(@_);
+    wait_until { workers() == $Workers };
+    return $done;
+}
+
 sub stop {
     return 1 if !$master;
     my $pid = $master;
@@ -295,10 +337,9 @@ END {
 # are kept, with the test in their names.
 sub reports {
     my $where = $ENV{MSPWH_REPORTS} or return;
-    (my $test = $0) =~ s{.*/|\.t$}{}g;
-    my @found = grep { -s } glob "$where/report.*";
+    my @found = grep { -s } glob "$where/report.$test.* $where/report.[0-9]*";
     for my $file (@found) {
-        (my $kept = $file) =~ s{/report\.}{/$test.};
+        (my $kept = $file) =~ s{/report\.(?:\Q$test\E\.)?}{/$test.};
         rename $file, $kept or die "$file: $!";
         print STDERR "# $kept:\n", map { "# $_\n" } split /\n/, slurp($kept);
     }

@@ -1,6 +1,6 @@
-# bin/mspwh-redeliver with a spool of 1,000,000 events: it begins to send within 10 seconds, in less than
-# 500 MB, and counts them for status.json meanwhile. The seconds are CPU time, so that other
-# load on the machine does not count. MSPWH_EVENTS=100000 makes it smaller.
+# bin/mspwh-redeliver with a spool of 1,000,000 events: it starts sending within 10 seconds, uses less than
+# 500 MB, and counts the events for status.json meanwhile. The seconds are those of the clock, without those in
+# which other processes had the processors. MSPWH_EVENTS=100000 takes less time.
 
 use strict;
 use warnings;
@@ -49,11 +49,8 @@ for my $n (1 .. $events) {
 }
 unlink map { "$dir/$name.$_" } 'body', 'headers';
 
-# User and system time, of clock ticks of 10 ms.
-sub seconds_of {
-    my @stat = split ' ', slurp("/proc/$_[0]/stat") =~ s/.*\) //r;
-    return ($stat[11] + $stat[12]) / 100;
-}
+# The seconds that a process has run, and those that it was ready to run but had to wait for a processor.
+sub seconds_of { return map { $_ / 1e9 } (split ' ', slurp("/proc/$_[0]/schedstat"))[0, 1] }
 
 sub memory_of { return slurp("/proc/$_[0]/status") =~ /^VmHWM:\s*(\d+) kB/m ? $1 / 1000 : 0 }
 
@@ -64,10 +61,11 @@ for (@ways) {
     my $start = time;
     my $process = begin_process('--quiet', @options, $dir, 'http://127.0.0.1:' . port());
     ok(within(60, sub { -s dir() . '/moments.log' }), "$what: events are sent");
-    my $seconds = seconds_of($process->{pid});
+    my ($ran, $waited) = seconds_of($process->{pid});
     my ($first) = slurp(dir() . '/moments.log') =~ /^(\S+)/;
-    cmp_ok($seconds, '<', 10, sprintf '... after %.1f s of the processor, %.1f s in all', $seconds,
-        $first - $start);
+    my $seconds = $first - $start - $waited;
+    cmp_ok($seconds, '<', 10, sprintf '... after %.1f s, of which it ran %.1f s', $seconds, $ran);
+    note sprintf '... and %.1f s more in which others had the processors', $waited;
     sleep 20;
     my @sent = split /\n/, slurp(dir() . '/moments.log');
     note sprintf '%d events, %.0f/s', scalar @sent, @sent / ($sent[-1] - $sent[0]);

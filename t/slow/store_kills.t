@@ -115,7 +115,7 @@ sub fault {
     my ($what, $code, $harmless) = @_;
     my $from = time;
     $code->();
-    ok(wait_until(20, \&all_well), "$what: all edges share again, after " . sprintf('%.1f s', time - $from));
+    ok((wait_until { all_well() } 20), "$what: all edges share again, after " . sprintf('%.1f s', time - $from));
     push @faults, [$what, $from - 0.1, time + 0.1] if !$harmless;
 }
 
@@ -124,7 +124,7 @@ sub some { return $_[rand @_] }
 sub follow {
     my ($old, $new) = @_;
     ask($old, 'REPLICAOF', '127.0.0.1', port("store_$new"));
-    return wait_until(20, sub { (eval { ask($old, 'INFO', 'replication') } // '') =~ /master_link_status:up/ });
+    return wait_until { (eval { ask($old, 'INFO', 'replication') } // '') =~ /master_link_status:up/ } 20;
 }
 
 my @deeds = (
@@ -182,7 +182,7 @@ start_recorder(200, 0.005);
 $MspwhTest::Kills = 1;
 edge($_) for @edges;
 start_instance($_) for @edges;
-ok(wait_until(10, \&all_well), 'three edges and a store with a replica');
+ok((wait_until { all_well() } 10), 'three edges and a store with a replica');
 
 my @plan = planned();
 my $start = time + 0.5;

@@ -101,10 +101,10 @@ for my $i (0, 1, 2) {
     my $what = (qw(memory descriptors connections))[$i];
     cmp_ok($late, '<=', $early * 1.05 + 2, "$what: $early, and $late in the end");
 }
-ok(wait_until(10, sub {
+ok((wait_until {
     my $s = decode_json(request(method => 'GET', path => '/status')->{body})->{store};
     $s->{connected} == 2 && !$s->{waiting};
-}), 'all is well in the end');
+} 10), 'all is well in the end');
 stop_recorder();
 ok(stop(), 'nginx stops in time');
 unlike(error_log(), qr/open socket/, '... and leaves nothing behind');

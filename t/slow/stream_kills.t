@@ -129,7 +129,7 @@ sub some { return $_[rand @_] }
 sub follow {
     my ($old, $new) = @_;
     ask($old, 'REPLICAOF', '127.0.0.1', port("store_$new"));
-    return wait_until(30, sub { (eval { ask($old, 'INFO', 'replication') } // '') =~ /master_link_status:up/ });
+    return wait_until { (eval { ask($old, 'INFO', 'replication') } // '') =~ /master_link_status:up/ } 30;
 }
 
 my @deeds = (

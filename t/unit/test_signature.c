@@ -273,7 +273,7 @@ test_decode(void **state)
         { TEXT("\0/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8=") },
         { TEXT("\xff/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8=") },
 
-        /* bits behind the last byte */
+        /* bits after the last byte */
         { TEXT(HEAD "9=") }, { TEXT(HEAD "+=") }, { TEXT(HEAD "/=") },
         { TEXT(HEAD "B=") },
 

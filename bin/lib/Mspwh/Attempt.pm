@@ -56,7 +56,7 @@ sub meaning {
         : 'see the error log of nginx and that of the backend');
 }
 
-# Those 4xx that are about the moment, not about the event.
+# 4xx that are about the moment, not about the event: --client-errors does not count them.
 my %passing = map { $_ => 1 } 408, 409, 421, 423, 425, 429;
 
 # url (see Mspwh::Http), timeout, retry_first, retry_max, client_errors, max_age, max_age_text
@@ -96,7 +96,7 @@ sub deliver {
     return $answer[0] eq 'unreadable' || $answer[0] eq 'error' ? BROKEN : KEPT, @answer;
 }
 
-# Half in quarantine, moved or removed by hand, or broken.
+# The body is missing: a move into quarantine was cut short, or somebody removed the event or its body.
 sub bodiless {
     my ($name, $error) = @_;
     return quarantine($name, 'as begun', 'its body was there already') if !absent("quarantine/$name.body");

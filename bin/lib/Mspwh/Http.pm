@@ -195,7 +195,7 @@ sub read_head {
     return $status, \%header, $minor;
 }
 
-# Once there are headers, they count: the body may end as it likes.
+# The status counts even if the body of the answer is cut short.
 sub read_answer {
     my $self = shift;
     my ($status, $header, $minor);
@@ -206,7 +206,7 @@ sub read_answer {
     return $status, $header;
 }
 
-# True if the connection is left at the end of the answer.
+# Returns whether the connection is now at the end of the answer.
 sub skip_body {
     my ($self, $status, $header) = @_;
     return 1 if $status == 204 or $status == 304 or $self->{bodiless};

@@ -43,6 +43,7 @@ faults_openssl(void)
     FAULTS_TWO(void *, ngx_create_temp_buf, void *, size_t, NULL)             \
     FAULTS_TWO(void *, ngx_slab_alloc, void *, size_t, NULL)                  \
     FAULTS_TWO(void *, ngx_slab_calloc, void *, size_t, NULL)                 \
+    FAULTS_TWO(void *, ngx_slab_calloc_locked, void *, size_t, NULL)          \
     FAULTS_FOUR(ssize_t, ngx_read_file, void *, void *, size_t, int64_t, -1)  \
     FAULTS_TWO(intptr_t, ngx_http_read_client_request_body, void *, void *,   \
                500)                                                           \
@@ -82,6 +83,7 @@ faults_openssl(void)
     FAULTS_SIX(int, EVP_Digest, void *, size_t, void *, void *, void *,       \
                void *, faults_openssl())                                      \
                                                                               \
+    FAULTS_TWO(void *, cJSON_ParseWithLength, void *, size_t, NULL)           \
     FAULTS_NONE(void *, cJSON_CreateNull, NULL)                               \
     FAULTS_NONE(void *, cJSON_CreateFalse, NULL)                              \
     FAULTS_NONE(void *, cJSON_CreateTrue, NULL)                               \
@@ -93,6 +95,8 @@ faults_openssl(void)
     FAULTS_TWO(void *, cJSON_AddNullToObject, void *, void *, NULL)           \
     FAULTS_TWO(void *, cJSON_AddObjectToObject, void *, void *, NULL)         \
     FAULTS_THREE(void *, cJSON_AddBoolToObject, void *, void *, int, NULL)    \
+    FAULTS_THREE(void *, cJSON_AddNumberToObject, void *, void *, double,     \
+                 NULL)                                                        \
     FAULTS_THREE(void *, cJSON_AddRawToObject, void *, void *, void *, NULL)  \
     FAULTS_THREE(void *, cJSON_AddStringToObject, void *, void *, void *,     \
                  NULL)                                                        \
@@ -108,6 +112,7 @@ faults_openssl(void)
     FAULTS_TWO(int, __open64_2, void *, int, -1)                              \
     FAULTS_TWO(int, fstat, int, void *, -1)                                   \
     FAULTS_TWO(int, fstat64, int, void *, -1)                                 \
+    FAULTS_THREE(ssize_t, read, int, void *, size_t, -1)                      \
     FAULTS_FOUR(ssize_t, pread, int, void *, size_t, off_t, -1)               \
     FAULTS_FOUR(ssize_t, pread64, int, void *, size_t, int64_t, -1)           \
     FAULTS_THREE(ssize_t, write, int, void *, size_t, -1)                     \

@@ -146,7 +146,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
         ['an extension', "$size;a=b\r\n$e\r\n0\r\n\r\n", $e],
         ['a quoted extension', "$size;a=\"0;\\\"\"\r\n$e\r\n0;b\r\n\r\n", $e],
         ['an extension of 8 KB', "$size;a=" . 'b' x 8192 . "\r\n$e\r\n0\r\n\r\n", $e],
-        ['an extension behind a blank', "$size ; a\r\n$e\r\n0\r\n\r\n", $e],
+        ['an extension after a blank', "$size ; a\r\n$e\r\n0\r\n\r\n", $e],
         ['extensions on each byte',
             join('', map { "1;$_=\"1\r\"\r\n" =~ s/\r"/"/r . "$_\r\n" } split //, $e) . "0\r\n\r\n", $e],
         ['capital digits', "$big\r\n$e\r\n0\r\n\r\n", $e],
@@ -322,9 +322,9 @@ sub seen { [map { $_->{hash} } witnessed()] }
     );
     for (@large) {
         my ($expected, $what, $body) = @$_;
-        my $began = time;
+        my $began = worker_seconds();
         is(signed('/', $body)->{status}, $expected, "$what: $expected");
-        cmp_ok(time - $began, '<', 3, '... in time');
+        cmp_ok(worker_seconds() - $began, '<', 3, '... in time');
         is_deeply(seen(), $expected == 200 ? [sha256_hex($body)] : [], '... upstream');
         forget_witnessed();
         is(post('/', $body, $name => $good)->{status}, 401, '... not signed: 401');
@@ -333,7 +333,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
     alive_as('bodies', @workers);
 }
 
-# --- what comes behind a signed request on the same connection
+# --- what follows a signed request on the same connection
 
 {
     my @junk = (
@@ -349,7 +349,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
     );
     for my $n (0 .. $#junk) {
         my ($first, @others) = exchange(whole() . $junk[$n]);
-        is($first, 200, "junk $n behind a signed request: that one passes");
+        is($first, 200, "junk $n after a signed request: that one passes");
         is(scalar(grep { $_ < 400 } @others), 0, "... nothing else does (@others)");
         is_deeply(seen(), [sha256_hex($event)], '... upstream');
         forget_witnessed();
@@ -358,7 +358,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
     alive_as('junk', @workers);
 }
 
-# --- forged, one behind the other
+# --- forged, one after the other
 
 {
     my $forged = whole() =~ s/\Q$good/sign('x', $event)/er;

@@ -15,7 +15,7 @@ use MspwhFleet;
 use MspwhLedger;
 use MspwhTest;
 
-my $tool = abs_path(dirname(__FILE__) . '/..') . '/bin/mspwh-redeliver';
+my $tool = abs_path(dirname(__FILE__) . '/../..') . '/bin/mspwh-redeliver';
 my $name = 'X-Webhook-Signature';
 my ($distinct, $repeats, $clients, $rate) = (7000, 3000, 6, 600);
 my $seed = time ^ $$;
@@ -113,15 +113,6 @@ sub planned {
     return map { [@$_[1, 2], $n++ / $rate] } sort { $a->[0] <=> $b->[0] } @plan;
 }
 
-sub wait_for {
-    my ($seconds, $what) = @_;
-    for (1 .. $seconds * 50) {
-        return 1 if $what->();
-        sleep 0.02;
-    }
-    return 0;
-}
-
 # --- with all edges up ---------------------------------------------------------------
 
 sub recorded { my %at; push @{ $at{$_->[0]} }, [@$_[2, 3]] for ledger('recorded'); return \%at }
@@ -132,7 +123,7 @@ sub recorded { my %at; push @{ $at{$_->[0]} }, [@$_[2, 3]] for ledger('recorded'
     begin(body($_)) for @ids;
     for my $id (@ids) {
         my $status;
-        wait_for(2, sub { $status = deliver($id); $status != 409 });
+        wait_until { $status = deliver($id); $status != 409 } 2;
         $status{$status}++;
     }
     is_deeply(\%status, { 200 => 200 }, 'senders that hang up and come again: all answered 200');
@@ -171,18 +162,17 @@ sub take_away {
     sleep 1;
     start_instance($edge);
     my $back;
-    wait_for(10, sub {
-        ($back) = map { $_->[3] } grep { $_->[2] eq $edge && $_->[3] > $gone + 0.9 } ledger('recorded');
-        return $back;
-    }) or die "the front has not found that $edge is back";
+    wait_until {
+        ($back) = map { $_->[3] } grep { $_->[2] eq $edge && $_->[3] > $gone + 0.9 } ledger('recorded')
+    } or die "the front has not found that $edge is back";
     $gone{$edge} = [$began, $gone, $back - 0.05, $back + 0.5];
     sleep 0.6;
 }
 
-wait_for(30, sub { sent() > 600 });
+wait_until { sent() > 600 } 30;
 ok(reload_instance('edge1'), 'an edge is reloaded');
 ok(reload_instance('front'), 'the front is reloaded');
-wait_for(30, sub { sent() > 1800 });
+wait_until { sent() > 1800 } 30;
 take_away('edge1', \&kill_instance);
 take_away('edge2', sub { ok(quit_instance($_[0]), 'the other one quits in time') });
 my $back = time;
