@@ -243,10 +243,10 @@ sub start_stores {
 
 # The worker has its connection to the store, and is idle.
 sub store_ready {
-    wait_until(10, sub {
-        return request(method => 'GET', path => '/status/prometheus')->{body}
+    wait_until {
+        request(method => 'GET', path => '/status/prometheus')->{body}
             =~ /^mspwh_store_connections 1\n(?:.*\n)*mspwh_store_waiting_settles 0$/m;
-    }) or die 'the store is lost: ' . error_log();
+    } 10 or die 'the store is lost: ' . error_log();
 }
 
 # The worker connects again, at once or a little later.
