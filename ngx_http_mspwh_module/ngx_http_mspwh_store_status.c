@@ -1,5 +1,6 @@
 
 #include "ngx_http_mspwh_store_status.h"
+#include "ngx_http_mspwh_json.h"
 #include "ngx_http_mspwh_response.h"
 
 
@@ -12,8 +13,6 @@ static ngx_int_t ngx_http_mspwh_store_json_table(cJSON *object,
     ngx_uint_t n);
 static ngx_int_t ngx_http_mspwh_store_json_times(cJSON *object,
     ngx_http_mspwh_store_counters_t *counters);
-static ngx_int_t ngx_http_mspwh_store_json_number(cJSON *object,
-    const char *name, ngx_atomic_uint_t n);
 static u_char *ngx_http_mspwh_store_print(u_char *p, u_char *last,
     ngx_http_mspwh_store_counters_t *counters);
 static u_char *ngx_http_mspwh_store_print_times(u_char *p, u_char *last,
@@ -52,21 +51,19 @@ ngx_http_mspwh_store_json(cJSON *root,
                                            counters->errors,
                                            NGX_HTTP_MSPWH_STORE_CAUSES)
            != NGX_OK
-        || ngx_http_mspwh_store_json_number(store, "connected", sum.connected)
+        || ngx_http_mspwh_json_number(store, "connected", sum.connected)
            != NGX_OK
-        || ngx_http_mspwh_store_json_number(store, "connects",
-                                            counters->connects)
+        || ngx_http_mspwh_json_number(store, "connects", counters->connects)
            != NGX_OK
-        || ngx_http_mspwh_store_json_number(store, "waiting", sum.waiting)
+        || ngx_http_mspwh_json_number(store, "waiting", sum.waiting)
            != NGX_OK
-        || ngx_http_mspwh_store_json_number(store, "lost", counters->lost)
+        || ngx_http_mspwh_json_number(store, "lost", counters->lost)
            != NGX_OK
         || ngx_http_mspwh_store_json_times(store, counters) != NGX_OK
-        || ngx_http_mspwh_store_json_number(stream, "events",
-                                            counters->stream_events)
+        || ngx_http_mspwh_json_number(stream, "events",
+                                      counters->stream_events)
            != NGX_OK
-        || ngx_http_mspwh_store_json_number(stream, "bytes",
-                                            counters->stream_bytes)
+        || ngx_http_mspwh_json_number(stream, "bytes", counters->stream_bytes)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -89,7 +86,7 @@ ngx_http_mspwh_store_json_table(cJSON *object, const char *name,
     table = cJSON_AddObjectToObject(object, name);
 
     for (i = 0; i < n; i++) {
-        if (ngx_http_mspwh_store_json_number(table, names[i], counters[i])
+        if (ngx_http_mspwh_json_number(table, names[i], counters[i])
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -112,43 +109,20 @@ ngx_http_mspwh_store_json_times(cJSON *object,
     array = cJSON_AddArrayToObject(object, "claim_times");
 
     for (i = 0; i < NGX_HTTP_MSPWH_STORE_TIMES; i++) {
-        time = cJSON_CreateObject();
+        time = ngx_http_mspwh_json_element(array);
 
-        if (time != NULL && !cJSON_AddItemToArray(array, time)) {
-            cJSON_Delete(time);
-            return NGX_ERROR;
-        }
-
-        if (ngx_http_mspwh_store_times[i] != 0) {
-            (void) ngx_http_mspwh_store_json_number(time, "up_to_us",
-                                               ngx_http_mspwh_store_times[i]);
-        } else {
-            cJSON_AddNullToObject(time, "up_to_us");
-        }
-
-        if (ngx_http_mspwh_store_json_number(time, "claims",
-                                             counters->times[i])
-            != NGX_OK)
+        if (ngx_http_mspwh_json_nonzero(time, "up_to_us",
+                                        ngx_http_mspwh_store_times[i])
+            != NGX_OK
+            || ngx_http_mspwh_json_number(time, "claims", counters->times[i])
+               != NGX_OK)
         {
             return NGX_ERROR;
         }
     }
 
-    return ngx_http_mspwh_store_json_number(object, "claim_us",
-                                            counters->microseconds);
-}
-
-
-static ngx_int_t
-ngx_http_mspwh_store_json_number(cJSON *object, const char *name,
-    ngx_atomic_uint_t n)
-{
-    u_char  text[NGX_ATOMIC_T_LEN + 1];
-
-    ngx_sprintf(text, "%uA%Z", n);
-
-    return (cJSON_AddRawToObject(object, name, (char *) text) != NULL)
-           ? NGX_OK : NGX_ERROR;
+    return ngx_http_mspwh_json_number(object, "claim_us",
+                                      counters->microseconds);
 }
 
 

@@ -29,7 +29,7 @@ sub judge {
     # 502 where nginx cannot read what it passes on
     push @wrong, "answered $r->{status}" if !$as_ever and $r->{status} !~ $errors;
     push @wrong, 'not passed' if $as_ever and $kind->{passes} and !$r->{got};
-    push @wrong, 'not spooled' if $r->{status} == 202 and !$r->{spooled};
+    push @wrong, 'not spooled' if $r->{status} == 202 and !$r->{spooled} and !$kind->{streamed};
     push @wrong, 'spooled' if $r->{status} != 202 and $r->{spooled};
     my @left = glob "$bodies/*";
     push @wrong, 'a body is left' if @left and ($r->{site}{name} // '') ne 'unlink';

@@ -25,9 +25,10 @@ for my $kind (grep { $_->{name} ne 'TLS' } kinds()) {
         my $r = shift;
         my $as_ever = $r->{status} == $kind->{status};
         # nginx may have no memory for the answer itself, or send a request without its length
-        return "answered $r->{status}" if !$as_ever and $r->{status} !~ /^(?:0|411|500|502|503)$/;
+        return "answered $r->{status}" if !$as_ever and $r->{status} !~ /^(?:0|411|500|502|503)$/
+            and !($kind->{elsewhere} and $r->{status} == 200);
         return 'not passed' if $as_ever and $kind->{passes} and !$r->{got};
-        return 'not spooled' if $r->{status} == 202 and !$r->{spooled};
+        return 'not spooled' if $r->{status} == 202 and !$r->{spooled} and !$kind->{streamed};
         return;
     };
     for ([MODE_ONCE, 'one at a time'], [MODE_FROM_THEN_ON, 'and all that follow']) {

@@ -63,6 +63,7 @@ sub log_of {
     my ($edge, $pattern) = @_;
     return wait_until { 2 <= (() = instance_log($edge) =~ /$pattern/g) } 5;
 }
+sub is_claimed { return (ask('main', 'GET', $_[0]) // '') =~ /^p/ }
 sub keys_of { my $list = ask($_[0] // 'main', 'KEYS', 'mspwh:*'); return @$list }
 
 # Ends edges, and their logs.
@@ -122,15 +123,16 @@ ok((wait_until { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n){7}/ 
     is((deliver('edge3', $body))[0], 409, '... renewed, when "pending" has passed');
     is(read_response($c)->{status}, 200, '... until it is delivered');
     is((deliver('edge3', $body))[1], 'duplicate', '... and settled');
+    is((deliver('edge2', $body))[1], 'duplicate', '... also where it was in flight');
 }
 {
     my $body = body();
     my @headers = ('X-Webhook-Signature' => sign(SECRET, $body));
     my $c = connection('edge1');
     send_bytes($c, request_bytes(path => '/wait/2', body => $body, headers => \@headers));
-    ok((wait_until { grep { ask('main', 'GET', $_) =~ /^p/ } keys_of() } 5), 'a sender hangs up');
+    ok((wait_until { grep { is_claimed($_) } keys_of() } 5), 'a sender hangs up');
     close $c->{socket};
-    ok((wait_until { !grep { ask('main', 'GET', $_) =~ /^p/ } keys_of() } 5),
+    ok((wait_until { !grep { is_claimed($_) } keys_of() } 5),
         '... its claim is forgotten');
     is(deliver('edge2', $body), 200, '... and the event delivered when it comes again');
 }
@@ -158,6 +160,7 @@ ok((wait_until { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n){7}/ 
     is((deliver('edge1', $alone[0]))[1], 'duplicate', '... remembering its own');
     start_store('main');
     ok(log_of($_, qr/store "store" is back at /), "$_ is back") for @edges;
+    is(scalar(() = instance_log($_) =~ /store "store" is (?:lost|back)/g), 4, '... two lines of each worker') for @edges;
     like(instance_log('edge1'), qr/is back at \S+: [1-9]\d* events were decided without it/,
         '... and says how many events were decided meanwhile');
     ok((wait_until { keys_of() == 10 } 5), '... the store knows of them then');

@@ -27,6 +27,7 @@ upstream full { server 127.0.0.1:%%PORT_store_small%% max_fails=0; keepalive 4; 
 mspwh_secret '%%SECRET%%' id=now;
 server {
     listen 127.0.0.1:%%PORT%%;
+    %%H2%%
     location /in { mspwh on; mspwh_stream_pass store key=mspwh; }
     location /file { mspwh on; client_body_in_file_only clean; mspwh_stream_pass store key=mspwh; }
     location /unsent { mspwh on; sendfile on; mspwh_stream_pass store key=mspwh; }
@@ -45,6 +46,8 @@ server {
         mspwh on; mspwh_stream_pass store key=mspwh replicas=2 wait=100ms; error_page 504 = @elsewhere;
     }
     location @elsewhere { mspwh on; return 202; }
+    location /before { mspwh on; try_files /none /other; }
+    location /other { mspwh on; mspwh_secret other; mspwh_secret '%%SECRET%%' id=now; mspwh_stream_pass store key=mspwh; }
     location = /status { mspwh_status json; }
     location /if { mspwh on; mspwh_stream_pass store key=mspwh; if ($arg_x) { set $x 1; } }
     location /wrong { mspwh on; mspwh_stream_pass store key=wrong; error_page 502 = @kept; }
@@ -53,7 +56,8 @@ server {
     location @stream { mspwh on; mspwh_stream_pass store key=mspwh; }
 }
 CONF
-start_http($conf);
+my $h2 = defined lacks(module => 'http_v2_module') ? '' : listen_http2('h2');
+start_http($conf =~ s/%%H2%%/$h2/r);
 
 sub added {
     my @entries = entries('main', $_[0] // 'mspwh');
@@ -140,6 +144,21 @@ for my $size (1, 1000, 16000, 16384, 17000, 100_000, 3_000_000, 30_000_000) {
     is(signed('/in', '')->{status}, 400, 'no bytes at all are no event');
     is(signed('/pass', '')->{status}, 202, '... but an entry, where that passes');
     is((added())[0]{body}, '', '... of no bytes');
+}
+
+for my $size (500, 100_000) {
+    my $body = event('Ticket created', $size);
+    is(signed('/before', $body)->{status}, 202, "read before: $size bytes");
+    is((added())[0]{body}, $body, '... byte for byte');
+    SKIP: {
+        needs(module => 'http_v2_module', curl => 'HTTP2');
+        write_file('body', $body);
+        my ($rc, $status) = run('curl', '-s', '--http2-prior-knowledge', '-o', '/dev/null', '-w', '%{http_code}',
+            '-H', 'X-Webhook-Signature: ' . sign(SECRET, $body), '-H', 'Host: hooks.example',
+            '--data-binary', '@' . dir() . '/body', 'http://127.0.0.1:' . port('h2') . '/in');
+        is($status, 202, "HTTP/2: $size bytes");
+        is_deeply([map { @$_{qw(host body)} } added()], ['hooks.example', $body], '... byte for byte');
+    }
 }
 
 # --- replicas -------------------------------------------------------------------------------

@@ -7,12 +7,14 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
-use Digest::SHA qw(sha256_hex);
+use Digest::SHA qw(hmac_sha256_hex sha256 sha256_hex);
+use MIME::Base64 qw(encode_base64url);
 use Exporter qw(import);
 use File::Basename qw(dirname);
 use Test::More;
 use Time::HiRes qw(sleep time);
 use MspwhLedger;
+use MspwhStore;
 use MspwhTest;
 
 our @EXPORT = qw(
@@ -32,7 +34,7 @@ my $repo = abs_path(dirname(__FILE__) . '/../..');
 our $Module = $ENV{MSPWH_MODULE} // "$repo/build/ngx_http_mspwh_module.so";
 our $Name = 'X-Webhook-Signature';
 
-my ($control, $worker);
+my ($control, $worker, @certificate);
 
 # Skips the test where the module is no file of its own, or what is to fail cannot be preloaded.
 sub build_faults {
@@ -207,12 +209,93 @@ sub kinds {
         { name => 'status as JSON, all of it', path => '/status/json?recent=500&history=5&webhook=default',
             status => 200, method => 'GET' },
     );
-    $_->{passes} = $_->{status} == 200 && !$_->{first} && !$_->{method} for @kinds;
+    push @kinds, store_kinds() if has_store();
+    for my $kind (@kinds) {
+        $kind->{passes} = $kind->{status} == 200 && !grep { $_ } @$kind{qw(first method elsewhere)};
+    }
     return @kinds;
 }
 
+sub store_kinds {
+    my $large = { size => 50_000 };
+    return (
+        { name => 'remembered by a store', path => '/shared', status => 200, store => 1 },
+        { name => 'remembered by a store that is lost', path => '/shared', status => 200, store => 1, lost => 1 },
+        { name => 'delivered elsewhere', path => '/shared', status => 200, store => 1, elsewhere => 'd' },
+        { name => 'in flight elsewhere', path => '/shared', status => 409, store => 1, elsewhere => 'p1.1' },
+        { name => 'streamed', path => '/stream', status => 202, store => 1, streamed => 1 },
+        { name => 'streamed, in a file', path => '/stream/file', status => 202, store => 1, streamed => 1,
+            event => $large },
+    );
+}
+
+# Claims go over TLS, if the store has it.
+my $tls;
+
+sub start_stores {
+    my ($cert, $key) = @certificate;
+    my @tls = ('tls-port' => port('store_tls'), 'tls-cert-file' => $cert, 'tls-key-file' => $key,
+        'tls-ca-cert-file' => $cert, 'tls-auth-clients' => 'no');
+    return 1 if !defined lacks(module => 'http_ssl_module') and eval { start_store('main', @tls) };
+    start_store('main', save => '');
+    return 0;
+}
+
+# The worker has its connection to the store, and is idle.
+sub store_ready {
+    wait_until {
+        request(method => 'GET', path => '/status/prometheus')->{body}
+            =~ /^mspwh_store_connections 1\n(?:.*\n)*mspwh_store_waiting_settles 0$/m;
+    } 10 or die 'the store is lost: ' . error_log();
+}
+
+# The worker connects again, at once or a little later.
+sub lose_store {
+    ask('main', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    sleep 0.15;
+}
+
+# What another edge has made of an event.
+sub elsewhere {
+    my ($request, $value) = @_;
+    my $key = sha256(join "\0", 'default', 'POST', hmac_sha256_hex($request->{body}, SECRET));
+    ask('main', 'SET', 'mspwh:shared:' . encode_base64url($key), $value, 'PX', 60_000);
+}
+
+# How often an event is in the stream, and how many others are.
+sub streamed {
+    my $request = shift;
+    my @bodies = map { $_->{body} } entries('main');
+    return (scalar(grep { $_ eq $request->{body} } @bodies), scalar(grep { $_ ne $request->{body} } @bodies));
+}
+
+sub store_config {
+    return ('', '') if !has_store();
+    $tls //= start_stores();
+    my ($cert) = @certificate;
+    my $ssl = !$tls ? '' : "mspwh_store_ssl on; mspwh_store_ssl_verify on; mspwh_store_ssl_name localhost; "
+        . "mspwh_store_ssl_trusted_certificate $cert;";
+    my $port = port($tls ? 'store_tls' : 'store_main');
+    return (<<"HTTP", <<"SERVER");
+upstream claims { server 127.0.0.1:$port; }
+upstream streams { server 127.0.0.1:%%PORT_store_main%% max_fails=0; }
+mspwh_dedup_zone zone=shared:1m ttl=1h pending=1h store=claims;
+mspwh_store_timeout 5s;
+$ssl
+HTTP
+    location /shared { mspwh on; mspwh_dedup zone=shared; proxy_pass http://@{['127.0.0.1:' . recorder_port()]}; }
+    @{[$tls ? 'mspwh_store_ssl off;' : '']}
+    location /stream {
+        mspwh on;
+        mspwh_stream_pass streams key=mspwh;
+        location /stream/file { client_body_buffer_size 1k; mspwh_stream_pass streams key=mspwh; }
+    }
+SERVER
+}
+
 sub kind_config {
-    my ($cert, $key) = tls_files();
+    my ($cert, $key) = @certificate = @certificate ? @certificate : tls_files();
+    my ($store, $shared) = store_config();
     mkdir dir() . "/$_" for 'files', 'files/spool';
     write_file('files/spool/status.json', '{"waiting":1,"waiting_bytes":2,"oldest":"2026-11-24T18:18:19Z",'
         . '"quarantined":0,"last_run":"2026-11-24T18:18:19Z","sent":3,"kept":1}', 0644);
@@ -226,6 +309,7 @@ sub kind_config {
         entity_id ticket_id key_id delivery_id anomaly);
     return <<"CONF";
 mspwh_dedup_zone zone=events:1m ttl=1h pending=1h;
+$store
 log_format all '$log "\$x" "\$y" "\$z" \$status';
 access_log %%DIR%%/all.log all;
 server {
@@ -273,6 +357,7 @@ server {
         location /down/file { client_body_buffer_size 1k; proxy_pass http://127.0.0.1:$dead; }
     }
     location \@spool { mspwh on; mspwh_spool files/spool; }
+$shared
     location = /status/json { mspwh_status json; }
     location = /status/prometheus { mspwh_status prometheus; }
     location = /status/any { mspwh_status; }
@@ -316,6 +401,7 @@ sub by_socket {
     send_bytes($c, request_bytes(method => 'GET', path => '/plain'));
     my $plain = read_response($c)->{status};
     arm(@fault) if @fault;
+    lose_store() if $request->{kind}{lost};
     send_bytes($c, $request->{bytes});
     my $r = read_response($c);
     $r->{status} = -1 if !at_eof($c);
@@ -373,6 +459,11 @@ sub trial {
         send_bytes($held, $request->{bytes});
         sleep 0.03;
     }
+    if ($kind->{store}) {
+        store_ready();
+        ask('main', 'DEL', 'mspwh');
+        elsewhere($request, $kind->{elsewhere}) if $kind->{elsewhere};
+    }
     my ($had) = got($request);
     my $r = exchange($request, @fault);
     my $spool = spool_state();
@@ -382,16 +473,22 @@ sub trial {
     $r->{site} = (sites())[ $r->{site} ] if defined $r->{site};
 
     my @wrong = map { "in the spool: $_" } @{ $spool->{broken} };
+    if ($kind->{streamed}) {
+        ($r->{streamed}, my $others) = streamed($request);
+        push @wrong, 'not in the stream' if $r->{status} == 202 and !$r->{streamed};
+        push @wrong, 'something else is in the stream' if $others;
+    }
     push @wrong, 'the backend got another body' if $changed;
     push @wrong, 'the request before it' if $r->{plain} != 204;
     push @wrong, 'no end' if $r->{status} == -1;
     push @wrong, 'said to be verified'
         if ($r->{header}{'x-verdict'} // '') eq 'verified' and exists $kind->{sign} || $kind->{twice};
-    push @wrong, 'passed' if $kind->{status} >= 400 and $r->{got} || $r->{spooled} || $r->{status} =~ /\A2/;
+    push @wrong, 'passed' if $kind->{status} >= 400 and !$kind->{elsewhere} and $r->{got} || $r->{spooled} || $r->{status} =~ /\A2/;
     push @wrong, "the backend got it $r->{got} times" if $r->{got} > 1;
+    store_ready() if $kind->{store};
     my $again = exchange($request);
     # what has been answered without a failure may be a duplicate now
-    my $then = $r->{status} =~ /\A2/ && $kind->{then} || $kind->{status};
+    my $then = $r->{status} =~ /\A2/ && ($kind->{then} || $kind->{elsewhere} && 200) || $kind->{status};
     push @wrong, "once more: $again->{status}"
         if $again->{status} != $then and $r->{status} || $again->{status} != ($kind->{then} // 0);
     if ((workers())[0] != $worker) {
@@ -411,12 +508,17 @@ my $found_in_all = 0;
 sub sweep {
     my ($kind, $class, $pick, $judge, %o) = @_;
     trial($kind) for 1, 2;
+    # what is kept for further commands is there then
+    lose_store() if $kind->{store};
+    trial($kind) if $kind->{store};
     my $count = trial($kind, $class, 0)->{count};
     my @picked = $pick->($count);
+    store_ready() if $kind->{store};
     my ($blocks, $fds) = (in_use(), fds());
     my @found;
     for my $n (@picked) {
         my $r = trial($kind, $class, $n, %o);
+        store_ready() if $kind->{store};
         my ($left, $open) = quiet($blocks, $fds);
         my @wrong = (@{ $r->{wrong} }, $judge->($r));
         push @wrong, sprintf '%+d blocks, %+d descriptors', $left - $blocks, $open - $fds

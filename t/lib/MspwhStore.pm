@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
+use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX qw(WNOHANG _exit);
@@ -15,7 +16,7 @@ use MspwhTest;
 
 our @EXPORT = qw(
     has_store all_need_store start_store stop_store signal_store store_pid ask entries replica_of
-    connect_store command read_reply store_log
+    start_proxy connect_store command read_reply store_log
 );
 
 my $slow   = $ENV{MSPWH_SLOW} || 1;
@@ -147,6 +148,45 @@ sub entries {
     my $list = ask($name, 'XRANGE', $key // 'mspwh', '-', '+');
     die "$list\n" if !ref $list;
     return map { +{ id => $_->[0], @{ $_->[1] } } } @$list;
+}
+
+# A proxy in front of a store, at port "proxy_NAME". If drops(answer) says so, it closes both connections instead
+# of passing an answer on: the store has done what it was told, and nobody knows.
+sub start_proxy {
+    my ($name, $drops) = @_;
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => port("proxy_$name"), Listen => 128,
+        ReuseAddr => 1) or die "proxy: $!";
+    my $pid = $pid{"proxy_$name"} = fork // die "fork: $!";
+    return if $pid;
+    my %peer;
+    my $select = IO::Select->new($listen);
+    while (getppid() == $owner) {
+        for my $s ($select->can_read(1)) {
+            if ($s == $listen) {
+                my $client = $listen->accept or next;
+                my $store = connect_store($name) or next;
+                @peer{$client, $store} = ([$store, 'command'], [$client, 'answer']);
+                $select->add($client, $store);
+                next;
+            }
+            my ($other, $what) = @{ $peer{$s} // next };
+            my $n = sysread $s, my $bytes, 65536;
+            next if $n and !($what eq 'answer' and $drops->($bytes)) and pass_on($other, $bytes);
+            $select->remove($s, $other);
+            delete @peer{$s, $other};
+            close $_ for $s, $other;
+        }
+    }
+    _exit(0);
+}
+
+sub pass_on {
+    my ($to, $bytes) = @_;
+    my $at = 0;
+    while ($at < length $bytes) {
+        $at += syswrite($to, $bytes, length($bytes) - $at, $at) // return 0;
+    }
+    return 1;
 }
 
 # Makes one a replica of another, and waits until it has caught up.

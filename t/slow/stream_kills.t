@@ -35,7 +35,7 @@ http {
     client_max_body_size 64m;
     client_body_buffer_size 64k;
     upstream store {
-        server 127.0.0.1:%%PORT_proxy%% max_fails=0;
+        server 127.0.0.1:%%PORT_proxy_main%% max_fails=0;
         server 127.0.0.1:%%PORT_store_replica%% max_fails=0;
         keepalive 8;
     }
@@ -47,45 +47,6 @@ http {
 }
 CONF
 }
-
-# --- a proxy in front of one store, which drops answers at times ----------------------------------------
-
-my $proxy;
-
-sub start_proxy {
-    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => port('proxy'), Listen => 128,
-        ReuseAddr => 1) or die "proxy: $!";
-    $proxy = fork // die "fork: $!";
-    return if $proxy;
-    my %peer;
-    my $select = IO::Select->new($listen);
-    while (getppid() == $parent) {
-        for my $s ($select->can_read(1)) {
-            if ($s == $listen) {
-                my $client = $listen->accept or next;
-                my $store = connect_store('main') or next;
-                @peer{$client, $store} = ([$store, 'command'], [$client, 'answer']);
-                $select->add($client, $store);
-                next;
-            }
-            my ($other, $what) = @{ $peer{$s} // next };
-            my $n = sysread $s, my $bytes, 65536;
-            my $drop = $what eq 'answer' && -e dir() . '/drop' && rand() < 0.3;
-            my $at = 0;
-            $other->blocking(1);
-            while ($n and !$drop and $at < $n) {
-                $at += syswrite($other, $bytes, $n - $at, $at) // last;
-            }
-            next if $n and !$drop;
-            $select->remove($s, $other);
-            delete @peer{$s, $other};
-            close $_ for $s, $other;
-        }
-    }
-    _exit(0);
-}
-
-END { if ($$ == $parent and $proxy) { local $?; kill KILL => $proxy; waitpid $proxy, 0 } }
 
 # --- senders -----------------------------------------------------------------------------------------------
 
@@ -162,7 +123,8 @@ my @aof = (appendonly => 'yes', appendfsync => 'always', 'repl-diskless-sync-del
 start_store('main', @aof);
 start_store('replica', @aof);
 replica_of('replica', 'main') or die 'no replica';
-start_proxy();
+# a proxy in front of one store, which drops answers at times
+start_proxy('main', sub { -e dir() . '/drop' && rand() < 0.3 });
 $MspwhTest::Kills = 1;
 edge($_) for @edges;
 start_instance($_) for @edges;

@@ -44,6 +44,24 @@ faults_openssl(void)
     FAULTS_TWO(void *, ngx_slab_alloc, void *, size_t, NULL)                  \
     FAULTS_TWO(void *, ngx_slab_calloc, void *, size_t, NULL)                 \
     FAULTS_TWO(void *, ngx_slab_calloc_locked, void *, size_t, NULL)          \
+    FAULTS_TWO(void *, ngx_alloc, size_t, void *, NULL)                       \
+    FAULTS_TWO(void *, ngx_create_pool, size_t, void *, NULL)                 \
+    FAULTS_ONE(intptr_t, ngx_event_connect_peer, void *, -1)                  \
+    FAULTS_ONE(int, ngx_tcp_nodelay, void *, -1)                              \
+    FAULTS_TWO(intptr_t, ngx_handle_read_event, void *, uintptr_t, -1)        \
+    FAULTS_TWO(intptr_t, ngx_handle_write_event, void *, uintptr_t, -1)       \
+    FAULTS_TWO(intptr_t, ngx_chain_writer, void *, void *, -1)                \
+    FAULTS_ONE(intptr_t, ngx_http_upstream_create, void *, -1)                \
+    FAULTS_THREE(void *, ngx_http_upstream_add, void *, void *, uintptr_t,    \
+                 NULL)                                                        \
+    FAULTS_TWO(intptr_t, ngx_inet_resolve_host, void *, void *, -1)           \
+    FAULTS_THREE(intptr_t, ngx_ssl_create, void *, uintptr_t, void *, -1)     \
+    FAULTS_FOUR(intptr_t, ngx_ssl_trusted_certificate, void *, void *,        \
+                void *, intptr_t, -1)                                         \
+    FAULTS_THREE(intptr_t, ngx_ssl_create_connection, void *, void *,         \
+                 uintptr_t, -1)                                               \
+    FAULTS_ONE(intptr_t, ngx_ssl_handshake, void *, -1)                       \
+    FAULTS_TWO(intptr_t, ngx_ssl_check_host, void *, void *, -1)              \
     FAULTS_FOUR(ssize_t, ngx_read_file, void *, void *, size_t, int64_t, -1)  \
     FAULTS_TWO(intptr_t, ngx_http_read_client_request_body, void *, void *,   \
                500)                                                           \
@@ -84,6 +102,8 @@ faults_openssl(void)
                void *, faults_openssl())                                      \
                                                                               \
     FAULTS_TWO(void *, cJSON_ParseWithLength, void *, size_t, NULL)           \
+    FAULTS_TWO(int, RAND_bytes, void *, int, faults_openssl())                \
+                                                                              \
     FAULTS_NONE(void *, cJSON_CreateNull, NULL)                               \
     FAULTS_NONE(void *, cJSON_CreateFalse, NULL)                              \
     FAULTS_NONE(void *, cJSON_CreateTrue, NULL)                               \
