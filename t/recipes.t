@@ -177,7 +177,7 @@ begin('A copy to a second place');
 {
     my $body = event('ticket.note.added');
     is(deliver('/webhook', $body), 200, 'copy: accepted');
-    wait_for { records() >= 2 };
+    wait_until { records() >= 2 };
     ok(!(grep { $_->{backend} eq $b and exists $_->{header}{'x-webhook-signature'} } records()),
         'copy: without the signature');
     is_deeply([sort map { "$_->{backend} $_->{uri} $_->{sha256}" } seen()],
@@ -191,7 +191,7 @@ begin('A copy that is not lost');
     my $body = event('ticket.note.added');
     my $spool = dir() . '/var/spool/mspwh-copy';
     is(deliver('/webhook', $body), 200, 'copy to a spool: accepted');
-    ok(wait_for { () = glob "$spool/*.headers" }, '... it is there');
+    ok(wait_until { () = glob "$spool/*.headers" }, '... it is there');
     is_deeply([map { $_->{backend} } seen()], [$a], '... and has arrived at the first service only');
     refused('copy to a spool, another secret', '/webhook', $body, 'another');
     my ($command) = page_text('docs/routing.md') =~ /^mspwh-redeliver (.*)$/m;
@@ -208,7 +208,7 @@ for (['ticket.created', [$a, $b]], ['ticket.note.added', [$a]], ['ticket.deleted
     my ($type, $where) = @$_;
     my $body = event($type);
     is(deliver('/webhook', $body), 200, "two services, $type: accepted");
-    wait_for { records() >= @$where };
+    wait_until { records() >= @$where };
     is_deeply([sort map { "$_->{backend} $_->{sha256}" } seen()], [map { "$_ " . sha256_hex($body) } @$where],
         '... arrives at ' . join ' and ', @$where);
 }

@@ -40,9 +40,8 @@ sub serve_with {
         exec @command or _exit(127);
     }
     push @services, $pid;
-    return 1 if wait_for { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => port($name)) };
-    diag slurp(dir() . "/$name.log");
-    return 0;
+    return if wait_until { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => port($name)) } 60;
+    die "$name does not start:\n" . slurp(dir() . "/$name.log");
 }
 END { local $?; for (@services) { kill KILL => -$_; waitpid $_, 0 } }
 
@@ -61,7 +60,7 @@ sub post_signed {
 # Every message is what text() makes of the record, and without a signature.
 sub message_is {
     my ($what, $want) = @_;
-    wait_for { records() >= 2 };
+    wait_until { records() >= 2 };
     my ($message) = grep { $_->{backend} eq $slack } records();
     is($message->{uri}, '/services/T000/B000/XXXX', "$what: a message is sent");
     is($message->{sha256}, sha256_hex($want), '... with the text') or diag "not $want";
@@ -133,7 +132,7 @@ SKIP: {
     my $conf = write_file('fpm.conf', join "\n", '[global]', 'error_log = ' . dir() . '/fpm.log',
         'daemonize = no', '[www]', 'listen = 127.0.0.1:' . port('php'), 'pm = static', 'pm.max_children = 1',
         'php_admin_value[post_max_size] = 64M', $> == 0 ? ('user = nobody', 'group = nogroup') : (), '');
-    serve_with('php', $fpm, '-F', '-y', $conf) or skip 'PHP-FPM does not start', 1;
+    serve_with('php', $fpm, '-F', '-y', $conf);
     my $lead = to('127.0.0.1:9000', 'php');
     begin('A PHP service', sub { $lead->($_[0]) =~ s{/var/www/webhook\.php}{$script}r });
     for my $body (event('ticket.note.added'), $big) {
@@ -151,8 +150,7 @@ SKIP: {
     skip 'there is no uWSGI with Python', 1 if !installed('uwsgi-core') or !$plugin;
     write_file('wsgi.py', code('python', 'A Python service'), 0644);
     my @at = ('--socket', '127.0.0.1:' . port('uwsgi'), '--chdir', dir(), '--wsgi-file', dir() . '/wsgi.py');
-    serve_with('uwsgi', 'uwsgi-core', '--plugin', $plugin, '--master', '--die-on-term', @at)
-        or skip 'uWSGI does not start', 1;
+    serve_with('uwsgi', 'uwsgi-core', '--plugin', $plugin, '--master', '--die-on-term', @at);
     begin('A Python service', to('127.0.0.1:9001', 'uwsgi'));
     for my $body (event('ticket.note.added'), $big) {
         my ($type) = $body =~ /"eventType":"(.*?)"/;
@@ -180,7 +178,7 @@ http2.createServer((request, response) => {
     });
 }).listen(Number(process.argv[2]), '127.0.0.1');
 JS
-    serve_with('rpc', 'node', $script, port('rpc')) or skip 'Node.js does not start', 1;
+    serve_with('rpc', 'node', $script, port('rpc'));
     begin('A gRPC service', to('127.0.0.1:50051', 'rpc'));
     for my $body (event('ticket.note.added'), $big) {
         my ($type) = $body =~ /"eventType":"(.*?)"/;
@@ -213,7 +211,7 @@ server.start()
 server.wait_for_termination()
 PY
     my $called = write_file('called', '');
-    serve_with('grpc', '/usr/bin/python3', $script, port('grpc'), $called) or skip 'gRPC does not start', 1;
+    serve_with('grpc', '/usr/bin/python3', $script, port('grpc'), $called);
     my $lead = to('127.0.0.1:50051', 'grpc');
     begin('A gRPC service', sub { $lead->($_[0]) =~ s{application/json}{application/grpc}r });
     is(post_signed(event('ticket.note.added'))->{status}, 200, 'a plain gRPC server: the answer is 200');
@@ -258,7 +256,7 @@ stop();
     begin('With monitor mode', sub { $_[0] =~ s{/var/lib/nginx/capture}{dir() . '/capture'}er });
     is(deliver('/webhook', $body), 200, 'capture: accepted');
     my $log = dir() . '/var/log/nginx/capture.log';
-    my ($file, $signature) = split / /, wait_for { slurp($log) };
+    my ($file, $signature) = split / /, wait_until { slurp($log) };
     is(slurp($file), $body, 'capture: the file has the body');
     stop();
 

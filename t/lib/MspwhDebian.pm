@@ -9,7 +9,6 @@ use warnings;
 use Exporter qw(import);
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
-use Time::HiRes qw(sleep);
 use Test::More;
 use MspwhFleet;
 use MspwhTest;
@@ -79,7 +78,7 @@ sub checked {
 sub logged {
     my ($instance, $file, $pattern, $what) = @_;
     my $text;
-    for (1 .. 100) { last if ($text = text_of($instance, $file)) =~ $pattern; sleep 0.05 }
+    wait_until { ($text = text_of($instance, $file)) =~ $pattern };
     like($text, $pattern, $what);
 }
 

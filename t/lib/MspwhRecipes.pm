@@ -12,7 +12,7 @@ use Test::More;
 use MspwhDocs;
 use MspwhTest;
 
-our @EXPORT = qw(read_recipes recipes_tested begin event deliver seen arrives refused wait_for);
+our @EXPORT = qw(read_recipes recipes_tested begin event deliver seen arrives refused);
 
 my $name = 'X-Webhook-Signature';
 my (%conf, %tested);
@@ -29,17 +29,6 @@ sub read_recipes {
 }
 
 sub recipes_tested { return sort keys %tested }
-
-# Waits until the code returns true, and returns that.
-sub wait_for(&) {
-    my $code = shift;
-    for (1 .. 100) {
-        my $result = $code->();
-        return $result if $result;
-        select undef, undef, undef, 0.05;
-    }
-    return;
-}
 
 sub event {
     my ($type, $ticket, $entity) = @_;
