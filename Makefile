@@ -212,7 +212,7 @@ check-sources: $(MODULE)
 	    -checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*' \
 	    $(SOURCES) $(INSPECT_SOURCES) -- \
 	    -std=gnu11 $(INCS) $(NGINX_INCS)
-	shellcheck bin/mspwh-send demo/run demo/stop tools/install-deps \
+	shellcheck bin/mspwh-send bin/completion.bash demo/run demo/stop tools/install-deps \
 	    tools/nginx-source tools/build-nginx tools/sanitize/run \
 	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
 	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools \

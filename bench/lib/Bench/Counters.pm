@@ -40,8 +40,8 @@ sub one_round {
     return $r->{cpu};
 }
 
-# By the very commands of the module's own build, with another file in place of
-# the counters'.
+# Uses the commands of the module's own build, with another file instead of the
+# counters.
 sub build {
     my $o = shift;
     my $tree = "$o->{root}/build/nginx";

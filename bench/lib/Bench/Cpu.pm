@@ -36,7 +36,7 @@ sub run {
         ['setting', 'bytes', 'what', 'median_ns', 'q1_ns', 'q3_ns', 'rounds'], @tsv);
 }
 
-# Where the module and 1 KB are among the chosen cases.
+# Only if the module and 1 KB are among the chosen cases.
 sub counters_chosen {
     my $o = shift;
     return grep({ $_ eq 'mspwh' } @{ $o->{peers} }) && grep({ $_ == 1024 } @{ $o->{sizes} });

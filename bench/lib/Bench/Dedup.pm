@@ -15,8 +15,8 @@ use constant ROOM   => 20_000;
 use constant STRIDE => 611_953;     # a prime: repeats in another order than the events
 use constant TARGET => 5;           # per cent
 
-# Each round of "new events, zone empty" has a zone of its own.  "old" events
-# more than "entries" are sure to fill the zone that is to be full.
+# Each round of "new events, zone empty" has its own zone.  "entries" plus "old"
+# events are certain to fill the zone that has to be full.
 sub plan {
     my $o = shift;
     my %p = $o->{quick} ? (entries => 100_000, rounds => 7, count => 5_000)
@@ -106,7 +106,7 @@ sub expect {
     }
 }
 
-# A genuine event is accepted, once where there is a zone, and a forged one is not.
+# A genuine event is accepted, and only once if there is a zone; a forged one is not.
 sub check {
     my ($peer, $name, $file) = @_;
     for my $passes (1, $name eq 'off' ? 1 : 0) {

@@ -1,7 +1,7 @@
 package Bench::Document;
 
-# Documents of about a given size in shapes that a parser may find hard.  All
-# are valid events, but for "too deep".
+# Documents of about a given size, in shapes that may be hard for a parser.  All
+# are valid events, except "too deep".
 
 use strict;
 use warnings;

@@ -28,7 +28,7 @@ sub base64_text {
     return substr $block x ($size / length($block) + 1), 0, $size;
 }
 
-# An event of just this size; the image in its Details takes what is left.
+# An event of exactly this size; the image in its Details fills it up.
 # "place" is where the event type stands: start, middle or end of the body.
 sub event {
     my ($size, $place) = @_;
@@ -94,7 +94,7 @@ sub numbered_event {
         . '"Details":"","AdditionalFields":[]}';
 }
 
-# So many requests in one file, each with the event whose number the code tells.
+# Writes this number of requests into one file; the code returns the number of each event.
 sub write_requests {
     my ($file, $count, $number) = @_;
     open my $fh, '>:raw', $file or die "$file: $!\n";

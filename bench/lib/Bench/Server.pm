@@ -226,7 +226,7 @@ sub peak_rss {
     return $sum;
 }
 
-# Runs the load generator to its end; returns what it has reported.
+# Runs the load generator until it ends; returns its report.
 sub client {
     my @arguments = @_;
     unshift @arguments, '-b', $upstream_port if !$upstream;
@@ -251,8 +251,8 @@ sub stop_client {
     return { map { split } split /\n/, slurp($client->{file}) };
 }
 
-# glibc gives memory back to the system after each body, or keeps it, by the
-# largest one that it has seen freed: let that be the same for all.
+# Depending on the largest block freed so far, glibc returns memory to the system
+# after each body or keeps it: make this the same for all.
 sub settle_memory {
     my @peers = @_;
     my $file = write_request("$dir/settle", event(24 << 20));
@@ -260,8 +260,8 @@ sub settle_memory {
     unlink $file;
 }
 
-# What "count" requests cost a peer: the report with "cpu", in ns a request;
-# with further options for the load generator.
+# What "count" requests cost a peer: the report, with "cpu" in ns per request.
+# Takes further options for the load generator.
 sub cost {
     my ($peer, $port, $file, $count, $connections, @options) = @_;
     my $before = cpu_time($peer);
@@ -273,8 +273,8 @@ sub cost {
     return $r;
 }
 
-# How many requests take about so many seconds; sees that a proxy keeps its
-# connections to the upstream.
+# Returns how many requests take about this many seconds; checks that a proxy
+# keeps its connections to the upstream.
 sub enough {
     my ($peer, $port, $file, $seconds, $connections) = @_;
     my $r = client('-c', $connections, '-n', 1_000_000, '-t', $seconds / 2, $port, $file);
