@@ -129,7 +129,7 @@ my %harmless_there = map { $_ => 1 } (
     # verifiers are made for each request, then
     'EVP_MAC_CTX_dup mspwh_verifier_add', 'EVP_MAC_update mspwh_verifier_update',
     'EVP_MAC_final mspwh_verifier_final', 'EVP_MAC_init mspwh_verifier_reset',
-    'close ngx_http_mspwh_read_secret',
+    'close ngx_http_mspwh_secret_bytes',
 );
 sub config_sweep {
     my ($conf, $mode, $few, $judge) = @_;
@@ -156,7 +156,8 @@ my ($count, $tried, @found) = config_sweep($conf, MODE_ONCE, $few, sub {
 });
 none(\@found, "nginx -t: $tried of $count calls fail, one at a time");
 my $bad = 'server { listen 127.0.0.1:%%PORT%%; mspwh_secret_file html; }';
-for ([$conf, 'nginx -t'], [$bad, 'nginx -t, a directory for a secret']) {
+my $direct = 'server { listen 127.0.0.1:%%PORT%%; } mspwh_dedup_zone zone=events:1m store=127.0.0.1:7000;';
+for ([$conf, 'nginx -t'], [$direct, 'nginx -t, a store by its address'], [$bad, 'nginx -t, a directory for a secret']) {
     my ($text, $name) = @$_;
     ($count, $tried, @found) = config_sweep($text, MODE_FROM_THEN_ON, 1, sub { $_[0] <= 1 });
     none(\@found, "$name: all calls fail, from $tried of $count on");
@@ -174,7 +175,9 @@ for my $site (grep { $_->{failed} } @sites) {
 }
 # what only a reload, a spool's status.json or an anomaly among the last deliveries leads to
 my $status = qr/json_delivered_anomalies|json_about|read_small_file|read_waiting/;
-my $rare = qr/ in ngx_http_mspwh_(?:new_account|$status),/;
+# the start of a worker, and a store whose socket is full
+my $store = qr/pipeline_init|pipeline_add|store_send/;
+my $rare = qr/ in (?:ngx_http_mspwh_(?:new_account|$status|$store)|mspwh_random),/;
 my @known = map { $calls{$_} . where({ offset => $_ }) } keys %calls;
 my %missed = map { $_ => 1 } grep { !$failed{$_} && !/$rare/ } @known;
 $missed{"$_ at the end of a function"} = 1 for grep { !$jumped{$_} } keys %jumps;
