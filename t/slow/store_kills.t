@@ -115,7 +115,8 @@ sub fault {
     my ($what, $code, $harmless) = @_;
     my $from = time;
     $code->();
-    ok((wait_until { all_well() } 20), "$what: all edges share again, after " . sprintf('%.1f s', time - $from));
+    ok((wait_until { all_well() } 20),
+        "$what: all edges share again, after " . sprintf('%.1f s', time - $from));
     push @faults, [$what, $from - 0.1, time + 0.1] if !$harmless;
 }
 
