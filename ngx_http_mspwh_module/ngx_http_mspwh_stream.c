@@ -39,6 +39,8 @@ typedef struct {
 } ngx_http_mspwh_append_t;
 
 
+static void ngx_http_mspwh_stream_set_upstream(
+    ngx_http_mspwh_append_t *append);
 static ngx_int_t ngx_http_mspwh_stream_create_request(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_stream_reinit_request(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_stream_output_filter(void *data,
@@ -70,7 +72,6 @@ ngx_int_t
 ngx_http_mspwh_stream_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
-    ngx_http_upstream_t        *u;
     ngx_http_mspwh_ctx_t       *ctx;
     ngx_http_mspwh_append_t    *append;
     ngx_http_mspwh_loc_conf_t  *mlcf;
@@ -110,9 +111,22 @@ ngx_http_mspwh_stream_handler(ngx_http_request_t *r)
     append->ctx = ctx;
     append->stream = mlcf->stream;
 
-    u = r->upstream;
+    ngx_http_mspwh_stream_set_upstream(append);
 
-    u->conf = &mlcf->stream->upstream;
+    rc = ngx_http_read_client_request_body(r, ngx_http_upstream_init);
+
+    return (rc >= NGX_HTTP_SPECIAL_RESPONSE) ? rc : NGX_DONE;
+}
+
+
+static void
+ngx_http_mspwh_stream_set_upstream(ngx_http_mspwh_append_t *append)
+{
+    ngx_http_upstream_t  *u;
+
+    u = append->request->upstream;
+
+    u->conf = &append->stream->upstream;
 #if (NGX_HTTP_SSL)
     u->ssl = (u->conf->ssl != NULL);
 #endif
@@ -130,10 +144,6 @@ ngx_http_mspwh_stream_handler(ngx_http_request_t *r)
     u->input_filter_init = ngx_http_mspwh_stream_filter_init;
     u->input_filter = ngx_http_mspwh_stream_filter;
     u->input_filter_ctx = append;
-
-    rc = ngx_http_read_client_request_body(r, ngx_http_upstream_init);
-
-    return (rc >= NGX_HTTP_SPECIAL_RESPONSE) ? rc : NGX_DONE;
 }
 
 

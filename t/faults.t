@@ -24,11 +24,12 @@ my %cannot = map { $_ => 1 } qw(
     OPENSSL_cleanse OSSL_PARAM_construct_end OSSL_PARAM_construct_utf8_string
     cJSON_AddItemToObjectCS cJSON_Delete cJSON_DetachItemViaPointer cJSON_IsBool cJSON_IsFalse cJSON_IsNull
     cJSON_IsRaw cJSON_IsString cJSON_IsTrue
-    bcmp clock_gettime free getsockopt gettimeofday memchr memcmp memcpy memmove memset random strcasecmp strchr
-    strcmp strcspn strlen strncmp strrchr strspn __memcpy_chk unlink
+    bcmp clock_gettime free getsockopt gettimeofday memchr memcmp memcpy memmove memset random
+    strcasecmp strchr strcmp strcspn strlen strncmp strrchr strspn __memcpy_chk unlink
     __errno_location __stack_chk_fail __cxa_finalize
     ngx_http_arg ngx_atofp ngx_atoof ngx_close_connection
-    ngx_conf_log_error ngx_cpystrn ngx_destroy_pool ngx_encode_base64url ngx_gmtime ngx_hex_dump ngx_http_core_run_phases
+    ngx_conf_log_error ngx_cpystrn ngx_destroy_pool ngx_encode_base64url ngx_gmtime ngx_hex_dump
+    ngx_http_core_run_phases
     ngx_http_finalize_request ngx_http_run_posted_requests ngx_http_script_variables_count ngx_log_error_core
     ngx_parse_size ngx_parse_time ngx_rbtree_delete ngx_rbtree_insert ngx_shmtx_lock ngx_shmtx_unlock
     ngx_slprintf ngx_snprintf ngx_sprintf ngx_ssl_shutdown ngx_strerror ngx_strncasecmp ngx_vslprintf
@@ -128,7 +129,7 @@ my %harmless_there = map { $_ => 1 } (
     # verifiers are made for each request, then
     'EVP_MAC_CTX_dup mspwh_verifier_add', 'EVP_MAC_update mspwh_verifier_update',
     'EVP_MAC_final mspwh_verifier_final', 'EVP_MAC_init mspwh_verifier_reset',
-    'close ngx_http_mspwh_read_secret',
+    'close ngx_http_mspwh_secret_bytes',
 );
 sub config_sweep {
     my ($conf, $mode, $few, $judge) = @_;
@@ -155,7 +156,9 @@ my ($count, $tried, @found) = config_sweep($conf, MODE_ONCE, $few, sub {
 });
 none(\@found, "nginx -t: $tried of $count calls fail, one at a time");
 my $bad = 'server { listen 127.0.0.1:%%PORT%%; mspwh_secret_file html; }';
-for ([$conf, 'nginx -t'], [$bad, 'nginx -t, a directory for a secret']) {
+my $direct = 'server { listen 127.0.0.1:%%PORT%%; } mspwh_dedup_zone zone=events:1m store=127.0.0.1:7000;';
+for ([$conf, 'nginx -t'], [$direct, 'nginx -t, a store by its address'],
+    [$bad, 'nginx -t, a directory for a secret']) {
     my ($text, $name) = @$_;
     ($count, $tried, @found) = config_sweep($text, MODE_FROM_THEN_ON, 1, sub { $_[0] <= 1 });
     none(\@found, "$name: all calls fail, from $tried of $count on");
@@ -173,7 +176,9 @@ for my $site (grep { $_->{failed} } @sites) {
 }
 # what only a reload, a spool's status.json or an anomaly among the last deliveries leads to
 my $status = qr/json_delivered_anomalies|json_about|read_small_file|read_waiting/;
-my $rare = qr/ in ngx_http_mspwh_(?:new_account|$status),/;
+# the start of a worker, and a store whose socket is full
+my $store = qr/pipeline_init|pipeline_add|store_send/;
+my $rare = qr/ in (?:ngx_http_mspwh_(?:new_account|$status|$store)|mspwh_random),/;
 my @known = map { $calls{$_} . where({ offset => $_ }) } keys %calls;
 my %missed = map { $_ => 1 } grep { !$failed{$_} && !/$rare/ } @known;
 $missed{"$_ at the end of a function"} = 1 for grep { !$jumped{$_} } keys %jumps;

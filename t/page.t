@@ -327,7 +327,7 @@ SKIP: {
     signed('/shared', event('ticket.deleted')) for 1, 2;
     signed('/stream', event('ticket.deleted'));
     stop_store('main', 'TERM');
-    becomes('... that is gone', q(document.getElementById('store-state').textContent === '0 connections'));
+    text_becomes('store-state', '0 connections', '... that is gone');
     signed('/shared', event('ticket.updated'));
     becomes('... and what it was for', 'document.querySelectorAll("#claims tbody tr").length === 2');
     is_deeply([map { row('claims', $_) } 'new events claimed', 'decided without the store alone'], [1, 1],
@@ -335,7 +335,7 @@ SKIP: {
     is(row('streamed', 'appended to a stream'), '1', '... an event in a stream');
     like(join(' ', @{ cells('store-errors') }), qr/^(?:connect|closed)/, '... and why it is gone');
     start_store('main');
-    becomes('... until it is back', q(document.getElementById('store-state').textContent === '2 connections'));
+    text_becomes('store-state', '2 connections', '... until it is back');
     is(outcomes()->[1], 'In the stream', '... a delivery is in the stream');
 }
 

@@ -78,6 +78,7 @@ server {
     location /full { mspwh on; mspwh_spool full; }
     location /linked { mspwh on; client_body_temp_path %%DIR%%/full/bodies; mspwh_spool full; }
     location /page { mspwh on; error_page 503 =500 /page.html; mspwh_spool gone; }
+    location /lie { mspwh on; error_page 503 =202 /page.html; mspwh_spool gone; }
     location = /page.html { return 200 page; }
     location \@spool { mspwh_spool spool; }
     location = /status { mspwh_status; }
@@ -285,6 +286,7 @@ sub failed {
         my $r = request(connection => $c, path => $path, body => $body,
             headers => [$name => sign(SECRET, $body)]);
         is($r->{status}, $status // 503, "$what, $size bytes: " . ($status // 503));
+        is($r->{header}{'mspwh-verdict'}, undef, '... with no verdict');
         my @lines = log_matches('mspwh: ', $log);
         is(scalar @lines, 1, '... one log line');
         like($lines[0], qr/\[crit\] .*mspwh: not spooled: body \d+ bytes, $pattern, client/,
@@ -298,6 +300,8 @@ rmdir dir() . '/gone';
 failed('/gone', qr/open\(\) "\S+" failed \(2: No such file or directory\)/, 'the directory is missing');
 failed('/page', qr/open\(\) "\S+" failed \(2: No such file or directory\)/,
     'the directory is missing, and error_page', 500);
+failed('/lie', qr/open\(\) "\S+" failed \(2: No such file or directory\)/,
+    'the directory is missing, and error_page says 202', 202);
 mkdir dir() . '/gone';
 is(signed('/gone', event())->{status}, 202, 'once it is there again, it is used');
 {
@@ -310,7 +314,7 @@ is(signed('/gone', event())->{status}, 202, 'once it is there again, it is used'
 SKIP: {
     my $full = dir() . '/full';
     skip 'no file system can be mounted here',
-        22 if $> != 0 || (run('mount', '-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', $full))[0] != 0;
+        26 if $> != 0 || (run('mount', '-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', $full))[0] != 0;
     write_file("$full/filler", 'x' x 2_000_000);
     failed('/full', qr/write\(\) "\S+" failed \(28: No space left on device\)/, 'the disk is full');
     is_deeply([files($full)], ['filler'], '... no half file is left');

@@ -160,7 +160,8 @@ ok((wait_until { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n){7}/ 
     is((deliver('edge1', $alone[0]))[1], 'duplicate', '... remembering its own');
     start_store('main');
     ok(log_of($_, qr/store "store" is back at /), "$_ is back") for @edges;
-    is(scalar(() = instance_log($_) =~ /store "store" is (?:lost|back)/g), 4, '... two lines of each worker') for @edges;
+    is(scalar(() = instance_log($_) =~ /"store" is (?:lost|back)/g), 4, '... in a line each of each worker')
+        for @edges;
     like(instance_log('edge1'), qr/is back at \S+: [1-9]\d* events were decided without it/,
         '... and says how many events were decided meanwhile');
     ok((wait_until { keys_of() == 10 } 5), '... the store knows of them then');

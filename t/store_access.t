@@ -142,7 +142,8 @@ SKIP: {
     check('TLS', $at, 'mspwh_store_ssl on;', $shared);
     check('TLS, with a certificate that is trusted', $at, "$trust mspwh_store_ssl_name localhost;", $shared);
     check('... of the name of the upstream, by default', $at, $trust, $alone,
-        qr/is lost: TLS: the certificate is of another name/, qr/upstream SSL certificate does not match "store"/);
+        qr/is lost: TLS: the certificate is of another name/,
+        qr/upstream SSL certificate does not match "store"/);
     check('... of another name', $at, "$trust mspwh_store_ssl_name other.example;", $alone,
         qr/is lost: TLS: the certificate is of another name/);
     my ($other) = do { rename $cert, "$cert.store"; rename $key, "$key.store"; tls_files() };

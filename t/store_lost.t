@@ -1,5 +1,5 @@
-# What becomes of claims and settles when answers are lost, or when nginx ends while they are under way: a proxy in
-# front of a real store drops answers to what the store has done.
+# What becomes of claims and settles when answers are lost, or when nginx ends while they are under way: a
+# proxy in front of a real store drops answers to what the store has done.
 
 use strict;
 use warnings;
@@ -49,7 +49,8 @@ ok(connected(), 'a worker is connected, by a proxy');
     # nothing is kept of a connection that has only just begun
     sleep 1.2;
     drop('^\$-1\r\n\z');
-    is(deliver(my $body = body()), '200 verified', 'the answer to a claim is lost: asked again, it is its own');
+    my $body = body();
+    is(deliver($body), '200 verified', 'the answer to a claim is lost: asked again, it is its own');
     ok(dropped(), '... though the store had it');
     is(scalar(my @seen = records()), 1, '... the event is delivered, once');
     is(store()->{claims}{alone}, 0, '... and not without the store');

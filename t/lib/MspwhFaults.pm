@@ -7,12 +7,12 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
-use Digest::SHA qw(hmac_sha256_hex sha256 sha256_hex);
-use MIME::Base64 qw(encode_base64url);
+use Digest::SHA qw(sha256_hex);
 use Exporter qw(import);
 use File::Basename qw(dirname);
 use Test::More;
 use Time::HiRes qw(sleep time);
+use MspwhFaultsStore;
 use MspwhLedger;
 use MspwhStore;
 use MspwhTest;
@@ -216,86 +216,9 @@ sub kinds {
     return @kinds;
 }
 
-sub store_kinds {
-    my $large = { size => 50_000 };
-    return (
-        { name => 'remembered by a store', path => '/shared', status => 200, store => 1 },
-        { name => 'remembered by a store that is lost', path => '/shared', status => 200, store => 1, lost => 1 },
-        { name => 'delivered elsewhere', path => '/shared', status => 200, store => 1, elsewhere => 'd' },
-        { name => 'in flight elsewhere', path => '/shared', status => 409, store => 1, elsewhere => 'p1.1' },
-        { name => 'streamed', path => '/stream', status => 202, store => 1, streamed => 1 },
-        { name => 'streamed, in a file', path => '/stream/file', status => 202, store => 1, streamed => 1,
-            event => $large },
-    );
-}
-
-# Claims go over TLS, if the store has it.
-my $tls;
-
-sub start_stores {
-    my ($cert, $key) = @certificate;
-    my @tls = ('tls-port' => port('store_tls'), 'tls-cert-file' => $cert, 'tls-key-file' => $key,
-        'tls-ca-cert-file' => $cert, 'tls-auth-clients' => 'no');
-    return 1 if !defined lacks(module => 'http_ssl_module') and eval { start_store('main', @tls) };
-    start_store('main', save => '');
-    return 0;
-}
-
-# The worker has its connection to the store, and is idle.
-sub store_ready {
-    wait_until {
-        request(method => 'GET', path => '/status/prometheus')->{body}
-            =~ /^mspwh_store_connections 1\n(?:.*\n)*mspwh_store_waiting_settles 0$/m;
-    } 10 or die 'the store is lost: ' . error_log();
-}
-
-# The worker connects again, at once or a little later.
-sub lose_store {
-    ask('main', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    sleep 0.15;
-}
-
-# What another edge has made of an event.
-sub elsewhere {
-    my ($request, $value) = @_;
-    my $key = sha256(join "\0", 'default', 'POST', hmac_sha256_hex($request->{body}, SECRET));
-    ask('main', 'SET', 'mspwh:shared:' . encode_base64url($key), $value, 'PX', 60_000);
-}
-
-# How often an event is in the stream, and how many others are.
-sub streamed {
-    my $request = shift;
-    my @bodies = map { $_->{body} } entries('main');
-    return (scalar(grep { $_ eq $request->{body} } @bodies), scalar(grep { $_ ne $request->{body} } @bodies));
-}
-
-sub store_config {
-    return ('', '') if !has_store();
-    $tls //= start_stores();
-    my ($cert) = @certificate;
-    my $ssl = !$tls ? '' : "mspwh_store_ssl on; mspwh_store_ssl_verify on; mspwh_store_ssl_name localhost; "
-        . "mspwh_store_ssl_trusted_certificate $cert;";
-    my $port = port($tls ? 'store_tls' : 'store_main');
-    return (<<"HTTP", <<"SERVER");
-upstream claims { server 127.0.0.1:$port; }
-upstream streams { server 127.0.0.1:%%PORT_store_main%% max_fails=0; }
-mspwh_dedup_zone zone=shared:1m ttl=1h pending=1h store=claims;
-mspwh_store_timeout 5s;
-$ssl
-HTTP
-    location /shared { mspwh on; mspwh_dedup zone=shared; proxy_pass http://@{['127.0.0.1:' . recorder_port()]}; }
-    @{[$tls ? 'mspwh_store_ssl off;' : '']}
-    location /stream {
-        mspwh on;
-        mspwh_stream_pass streams key=mspwh;
-        location /stream/file { client_body_buffer_size 1k; mspwh_stream_pass streams key=mspwh; }
-    }
-SERVER
-}
-
 sub kind_config {
     my ($cert, $key) = @certificate = @certificate ? @certificate : tls_files();
-    my ($store, $shared) = store_config();
+    my ($store, $shared) = store_config($cert, $key);
     mkdir dir() . "/$_" for 'files', 'files/spool';
     write_file('files/spool/status.json', '{"waiting":1,"waiting_bytes":2,"oldest":"2026-11-24T18:18:19Z",'
         . '"quarantined":0,"last_run":"2026-11-24T18:18:19Z","sent":3,"kept":1}', 0644);
@@ -483,7 +406,8 @@ sub trial {
     push @wrong, 'no end' if $r->{status} == -1;
     push @wrong, 'said to be verified'
         if ($r->{header}{'x-verdict'} // '') eq 'verified' and exists $kind->{sign} || $kind->{twice};
-    push @wrong, 'passed' if $kind->{status} >= 400 and !$kind->{elsewhere} and $r->{got} || $r->{spooled} || $r->{status} =~ /\A2/;
+    push @wrong, 'passed' if $kind->{status} >= 400 and !$kind->{elsewhere}
+        and $r->{got} || $r->{spooled} || $r->{status} =~ /\A2/;
     push @wrong, "the backend got it $r->{got} times" if $r->{got} > 1;
     store_ready() if $kind->{store};
     my $again = exchange($request);
@@ -520,6 +444,13 @@ sub sweep {
         my $r = trial($kind, $class, $n, %o);
         store_ready() if $kind->{store};
         my ($left, $open) = quiet($blocks, $fds);
+        # commands are kept for further use: one more may be needed once, but not each time
+        if ($kind->{store} and $left > $blocks) {
+            $blocks = $left;
+            trial($kind, $class, $n, %o);
+            store_ready();
+            ($left, $open) = quiet($blocks, $fds);
+        }
         my @wrong = (@{ $r->{wrong} }, $judge->($r));
         push @wrong, sprintf '%+d blocks, %+d descriptors', $left - $blocks, $open - $fds
             if $left > $blocks or $open > $fds;

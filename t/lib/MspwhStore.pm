@@ -48,6 +48,8 @@ sub start_store {
         daemonize => 'no', logfile => "$dir/log");
     my @options = (@base, @{ $arguments{$name} });
     my @command = ($server);
+    # a file comes first
+    push @command, (splice @options, @base, 2)[1] if ($options[@base] // '') eq 'file';
     while (my ($option, $value) = splice @options, 0, 2) {
         push @command, "--$option", ref $value ? @$value : $value;
     }
@@ -150,12 +152,12 @@ sub entries {
     return map { +{ id => $_->[0], @{ $_->[1] } } } @$list;
 }
 
-# A proxy in front of a store, at port "proxy_NAME". If drops(answer) says so, it closes both connections instead
-# of passing an answer on: the store has done what it was told, and nobody knows.
+# A proxy in front of a store, at port "proxy_NAME". If drops(answer) says so, it closes both connections
+# instead of passing an answer on: the store has done what it was told, and nobody knows.
 sub start_proxy {
     my ($name, $drops) = @_;
-    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => port("proxy_$name"), Listen => 128,
-        ReuseAddr => 1) or die "proxy: $!";
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => port("proxy_$name"),
+        Listen => 128, ReuseAddr => 1) or die "proxy: $!";
     my $pid = $pid{"proxy_$name"} = fork // die "fork: $!";
     return if $pid;
     my %peer;

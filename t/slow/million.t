@@ -1,6 +1,6 @@
 # bin/mspwh-redeliver with a spool of 1,000,000 events: it starts sending within 10 seconds, uses less than
-# 500 MB, and counts the events for status.json meanwhile. The seconds are those of the clock, without those in
-# which other processes had the processors. MSPWH_EVENTS=100000 takes less time.
+# 500 MB, and counts the events for status.json meanwhile. The seconds are those of the clock, without those
+# in which other processes had the processors. MSPWH_EVENTS=100000 takes less time.
 
 use strict;
 use warnings;

@@ -96,7 +96,7 @@ sub planned {
     return map { [$_->[1], $n++ / $rate] } sort { $a->[0] <=> $b->[0] } @plan;
 }
 
-# --- faults ---------------------------------------------------------------------------------------
+# --- faults -----------------------------------------------------------------------------
 
 my ($primary, $replica) = qw(main replica);
 my @faults;     # [what, from, to]: after which an event may be delivered twice
@@ -115,7 +115,8 @@ sub fault {
     my ($what, $code, $harmless) = @_;
     my $from = time;
     $code->();
-    ok((wait_until { all_well() } 20), "$what: all edges share again, after " . sprintf('%.1f s', time - $from));
+    ok((wait_until { all_well() } 20),
+        "$what: all edges share again, after " . sprintf('%.1f s', time - $from));
     push @faults, [$what, $from - 0.1, time + 0.1] if !$harmless;
 }
 
@@ -124,7 +125,9 @@ sub some { return $_[rand @_] }
 sub follow {
     my ($old, $new) = @_;
     ask($old, 'REPLICAOF', '127.0.0.1', port("store_$new"));
-    return wait_until { (eval { ask($old, 'INFO', 'replication') } // '') =~ /master_link_status:up/ } 20;
+    return wait_until {
+        (eval { ask($old, 'INFO', 'replication') } // '') =~ /master_link_status:up/;
+    } 20;
 }
 
 my @deeds = (
@@ -172,7 +175,7 @@ my @deeds = (
     }, 'harmless'],
 );
 
-# --- the run ----------------------------------------------------------------------------------------
+# --- the run ----------------------------------------------------------------------------
 
 my @aof = (appendonly => 'yes', appendfsync => 'always', 'repl-diskless-sync-delay' => 0);
 start_store('main', @aof);
@@ -202,7 +205,7 @@ while (time < $end - 6) {
 is(scalar(grep { waitpid $_, 0; $? } @pids), 0, 'the senders have sent all they had');
 note sprintf '%d faults in %.0f s', $turn, time - $start;
 
-# --- the ledgers --------------------------------------------------------------------------------------
+# --- the ledgers ------------------------------------------------------------------------
 
 my (%delivered, %attempts, %status);
 push @{ $delivered{$_->[0]} }, $_->[2] for ledger('recorded');

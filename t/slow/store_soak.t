@@ -92,7 +92,8 @@ for (ledger('sent*')) {
     $status{$status} += $n;
 }
 note join ', ', map { "$_: $status{$_}" } sort keys %status;
-note "$restarts restarts; KB, descriptors, connections: ", join '; ', map { "@$_" } @usage[0, $#usage / 2, -1];
+note "$restarts restarts; KB, descriptors, connections: ",
+    join '; ', map { "@$_" } @usage[0, $#usage / 2, -1];
 is_deeply([grep { !/^2/ } keys %status], [], 'no event fails because of the store');
 my $third = int @usage / 3;
 for my $i (0, 1, 2) {

@@ -1,6 +1,6 @@
-# Two edges append to a stream with a replica, replicas=1: every event that was answered 202 is in it, byte for
-# byte, after each kill of a worker, an edge, the primary or the replica, and of answers on their way. EVENTS=n
-# for another number than 6,000.
+# Two edges append to a stream with a replica, replicas=1: every event that was answered 202 is in it, byte
+# for byte, after each kill of a worker, an edge, the primary or the replica, and of answers on their way.
+# EVENTS=n for another number than 6,000.
 
 use strict;
 use warnings;
@@ -48,7 +48,7 @@ http {
 CONF
 }
 
-# --- senders -----------------------------------------------------------------------------------------------
+# --- senders ----------------------------------------------------------------------------
 
 sub size_of {
     my $dice = rand;
@@ -81,7 +81,7 @@ sub client {
     _exit(0);
 }
 
-# --- faults ------------------------------------------------------------------------------------------------
+# --- faults -----------------------------------------------------------------------------
 
 my ($primary, $replica) = qw(main replica);
 
@@ -90,7 +90,9 @@ sub some { return $_[rand @_] }
 sub follow {
     my ($old, $new) = @_;
     ask($old, 'REPLICAOF', '127.0.0.1', port("store_$new"));
-    return wait_until { (eval { ask($old, 'INFO', 'replication') } // '') =~ /master_link_status:up/ } 30;
+    return wait_until {
+        (eval { ask($old, 'INFO', 'replication') } // '') =~ /master_link_status:up/;
+    } 30;
 }
 
 my @deeds = (
@@ -108,7 +110,12 @@ my @deeds = (
         start_store($replica);
         follow($replica, $primary);
     }],
-    ['the replica' => sub { stop_store($replica); sleep 1; start_store($replica); follow($replica, $primary) }],
+    ['the replica' => sub {
+        stop_store($replica);
+        sleep 1;
+        start_store($replica);
+        follow($replica, $primary);
+    }],
     ['the primary, and it comes back' => sub {
         stop_store($primary);
         sleep 0.5;
@@ -117,7 +124,7 @@ my @deeds = (
     }],
 );
 
-# --- the run -------------------------------------------------------------------------------------------------
+# --- the run ----------------------------------------------------------------------------
 
 my @aof = (appendonly => 'yes', appendfsync => 'always', 'repl-diskless-sync-delay' => 0);
 start_store('main', @aof);
@@ -141,7 +148,7 @@ while (time < $end - 8) {
 }
 is(scalar(grep { waitpid $_, 0; $? } @pids), 0, 'the senders have sent all they had');
 
-# --- the stream ---------------------------------------------------------------------------------------------
+# --- the stream -------------------------------------------------------------------------
 
 my (%status, %sent, %there, $twice);
 for (ledger('sent*')) {
