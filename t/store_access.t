@@ -33,7 +33,7 @@ events { worker_connections 64; }
 http {
     client_max_body_size 64m;
     upstream store { server $address max_fails=0; keepalive 2; }
-    mspwh_store_timeout 500ms;
+    mspwh_store_timeout 2s;
     $settings
     mspwh_dedup_zone zone=events:1m store=store;
     mspwh_secret '%%SECRET%%';
