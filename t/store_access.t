@@ -167,7 +167,7 @@ SKIP: {
     ok(wait_until(5, sub { (eval { ask('main', 'GET', 'x') } // '') =~ /^-LOADING/ }), 'a store is loading');
     is_deeply(try_store($main, ''), $alone, '... nothing waits for it');
     like(instance_log('edge1'), qr/is lost: LOADING/, '... and the log says so');
-    ok(wait_until(15, sub { instance_log('edge1') =~ /is back at/ && instance_log('edge2') =~ /is back at/ }),
+    ok(wait_until(60, sub { instance_log('edge1') =~ /is back at/ && instance_log('edge2') =~ /is back at/ }),
         '... it has loaded');
     my $body = event('Ticket created', ++$n);
     is(deliver('edge1', $body)->{status}, 200, '... and is used');
