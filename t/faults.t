@@ -156,8 +156,8 @@ my ($count, $tried, @found) = config_sweep($conf, MODE_ONCE, $few, sub {
 });
 none(\@found, "nginx -t: $tried of $count calls fail, one at a time");
 my $bad = 'server { listen 127.0.0.1:%%PORT%%; mspwh_secret_file html; }';
-my $direct = 'server { listen 127.0.0.1:%%PORT%%; } mspwh_dedup_zone zone=events:1m store=127.0.0.1:7000;';
-for ([$conf, 'nginx -t'], [$direct, 'nginx -t, a store by its address'],
+my $direct = 'mspwh_dedup_zone zone=events:1m store=localhost:7000; server { listen 127.0.0.1:%%PORT%%; }';
+for ([$conf, 'nginx -t'], [$direct, 'nginx -t, a store by its name'],
     [$bad, 'nginx -t, a directory for a secret']) {
     my ($text, $name) = @$_;
     ($count, $tried, @found) = config_sweep($text, MODE_FROM_THEN_ON, 1, sub { $_[0] <= 1 });

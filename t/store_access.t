@@ -33,7 +33,7 @@ events { worker_connections 64; }
 http {
     client_max_body_size 64m;
     upstream store { server $address max_fails=0; keepalive 2; }
-    mspwh_store_timeout 500ms;
+    mspwh_store_timeout 2s;
     $settings
     mspwh_dedup_zone zone=events:1m store=store;
     mspwh_secret '%%SECRET%%';
@@ -167,7 +167,7 @@ SKIP: {
     ok((wait_until { (eval { ask('main', 'GET', 'x') } // '') =~ /^-LOADING/ } 5), 'a store is loading');
     is_deeply(try_store($main, ''), $alone, '... nothing waits for it');
     like(instance_log('edge1'), qr/is lost: LOADING/, '... and the log says so');
-    ok((wait_until { instance_log('edge1') =~ /is back at/ && instance_log('edge2') =~ /is back at/ } 15),
+    ok((wait_until { instance_log('edge1') =~ /is back at/ && instance_log('edge2') =~ /is back at/ } 60),
         '... it has loaded');
     my $body = event('Ticket created', ++$n);
     is(deliver('edge1', $body)->{status}, 200, '... and is used');

@@ -78,11 +78,12 @@ fuzz_pieces(const uint8_t *data, size_t size, uint64_t *random)
         p = piece;
 
         while ((rc = mspwh_resp_read(&resp, &p, piece + n)) == 1) {
-            fuzz_check(fuzz_element(&model) == 1, "type %u", resp.type);
+            fuzz_check(fuzz_element(&model) == 1, "type %d", resp.type);
             fuzz_same(&resp, &model);
         }
 
-        fuzz_check(rc == -1 || p == piece + n, "%zu left", piece + n - p);
+        fuzz_check(rc == -1 || p == piece + n, "%zu left",
+                   (size_t) (piece + n - p));
         free(piece);
     }
 
@@ -250,7 +251,7 @@ fuzz_same(mspwh_resp_t *resp, fuzz_model_t *model)
 {
     size_t  kept;
 
-    fuzz_check(resp->type == model->type, "%u, not %u", resp->type,
+    fuzz_check(resp->type == model->type, "%d, not %d", resp->type,
                model->type);
     fuzz_check(resp->number == model->number, "%lld, not %lld",
                (long long) resp->number, model->number);
