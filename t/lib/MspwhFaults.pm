@@ -444,8 +444,9 @@ sub sweep {
         my $r = trial($kind, $class, $n, %o);
         store_ready() if $kind->{store};
         my ($left, $open) = quiet($blocks, $fds);
-        # commands are kept for further use: one more may be needed once, but not each time
-        if ($kind->{store} and $left > $blocks) {
+        # commands are kept for further use: one more may be needed now and then, but not each time
+        for (1 .. 4) {
+            last if !$kind->{store} or $left <= $blocks;
             $blocks = $left;
             trial($kind, $class, $n, %o);
             store_ready();
