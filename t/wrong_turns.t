@@ -89,7 +89,7 @@ found($mismatch, logged($body, '/', $name => sign('other', $body)), 'another sec
 found($mismatch, logged($body, '/', $name => sign("secret\n", $body)), 'a newline in MSP Manager\'s secret');
 found($mismatch, logged($body, '/mark', @signed), 'a byte order mark in the file');
 my (undef, $refused) = config_test('server { mspwh on; mspwh_secret_file %%DIR%%/two; }');
-found('"mspwh_secret_file": "..." has a newline inside, it must be one line', $refused,
+found('"...": "..." has a newline inside, it must be one line', $refused,
     'two newlines at the end of the file');
 
 # --- the body ------------------------------------------------------------------------
