@@ -181,4 +181,15 @@ check('what is no store', '127.0.0.1:' . port('edge2'), '', $alone,
     qr/not streamed by .* does not speak RESP2/);
 like(instance_log('edge2'), qr/is lost: it does not speak RESP2/, '... and the log of the other says so');
 
+# an error inside an array, where a number belongs: the answer is one, and decides once
+start_liar('main', sub {
+    my ($word, $key) = @_;
+    return "*2\r\n\$4\r\nrole\r\n\$6\r\nmaster\r\n" if $word eq 'HELLO';
+    return "\$1\r\np\r\n" if $word eq 'SET';
+    return "*0\r\n" if $word ne 'PTTL';
+    return $key =~ /:A{43}$/ ? ":-2\r\n" : "*2\r\n-ERR no\r\n:5000\r\n";
+});
+check('a store that answers with errors in arrays', '127.0.0.1:' . port('liar_main'), '',
+    ['409 in_flight', '409 in_flight', 502, 502], qr/not streamed by .* an answer of another kind/);
+
 done_testing();
