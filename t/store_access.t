@@ -89,6 +89,11 @@ check('another password', $main, 'mspwh_store_auth "%%DIR%%/wrong.password";', $
 check('none', $main, '', $alone, qr/store "store" is lost: NOAUTH/, qr/not streamed by .*NOAUTH/);
 stop_store('main');
 
+start_store('main', requirepass => 'rightpassword', 'rename-command' => ['HELLO', '']);
+check('a store that does not know HELLO', $main, 'mspwh_store_auth "%%DIR%%/right.password";', $alone,
+    qr/store "store" is lost: ERR unknown command/, qr/not streamed by .*ERR unknown command/);
+stop_store('main');
+
 start_store('main', user => ['edge', 'on', '>rightpassword', split / /, $acl]);
 check('a user with the rights that it takes', $main,
     'mspwh_store_auth "%%DIR%%/right.password" user=edge;', $shared);
