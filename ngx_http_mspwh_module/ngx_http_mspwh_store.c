@@ -286,8 +286,6 @@ static void
 ngx_http_mspwh_store_refused(ngx_http_mspwh_store_session_t *session,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *resp)
 {
-    ngx_http_mspwh_store_claim_t  *claim;
-
     /* what an older one says to SET with NX and GET */
 
     ngx_http_mspwh_store_error(session, ngx_http_mspwh_store_cause(resp),
@@ -302,18 +300,9 @@ ngx_http_mspwh_store_refused(ngx_http_mspwh_store_session_t *session,
         (void) ngx_atomic_fetch_add(&session->pipeline.counters->lost, 1);
     }
 
-    claim = command->data;
-
-    if (claim == NULL) {
-        return;
+    if (command->data != NULL) {
+        ngx_http_mspwh_store_dropped(&session->pipeline, command);
     }
-
-    if (command->type == NGX_HTTP_MSPWH_STORE_LEFT) {
-        ngx_http_mspwh_store_decide(claim, NGX_HTTP_MSPWH_STORE_IN_FLIGHT);
-        return;
-    }
-
-    ngx_http_mspwh_store_dropped(&session->pipeline, command);
 }
 
 

@@ -63,7 +63,18 @@ ngx_int_t
 ngx_http_mspwh_store_hello_element(ngx_http_mspwh_hello_t *hello,
     mspwh_resp_t *resp, ngx_http_mspwh_store_cause_e *cause)
 {
+    char  *arguments;
+
     if (resp->type == MSPWH_RESP_ERROR) {
+
+        /* of a command that it does not know: the password is one */
+
+        arguments = strstr(resp->text, ", with args");
+
+        if (arguments != NULL) {
+            *arguments = '\0';
+        }
+
         *cause = ngx_http_mspwh_store_cause(resp);
         return NGX_ERROR;
     }

@@ -89,6 +89,11 @@ check('another password', $main, 'mspwh_store_auth "%%DIR%%/wrong.password";', $
 check('none', $main, '', $alone, qr/store "store" is lost: NOAUTH/, qr/not streamed by .*NOAUTH/);
 stop_store('main');
 
+start_store('main', requirepass => 'rightpassword', 'rename-command' => ['HELLO', '']);
+check('a store that does not know HELLO', $main, 'mspwh_store_auth "%%DIR%%/right.password";', $alone,
+    qr/store "store" is lost: ERR unknown command/, qr/not streamed by .*ERR unknown command/);
+stop_store('main');
+
 start_store('main', user => ['edge', 'on', '>rightpassword', split / /, $acl]);
 check('a user with the rights that it takes', $main,
     'mspwh_store_auth "%%DIR%%/right.password" user=edge;', $shared);
@@ -180,5 +185,16 @@ SKIP: {
 check('what is no store', '127.0.0.1:' . port('edge2'), '', $alone,
     qr/not streamed by .* does not speak RESP2/);
 like(instance_log('edge2'), qr/is lost: it does not speak RESP2/, '... and the log of the other says so');
+
+# an error inside an array, where a number belongs: the answer is one, and decides once
+start_liar('main', sub {
+    my ($word, $key) = @_;
+    return "*2\r\n\$4\r\nrole\r\n\$6\r\nmaster\r\n" if $word eq 'HELLO';
+    return "\$1\r\np\r\n" if $word eq 'SET';
+    return "*0\r\n" if $word ne 'PTTL';
+    return $key =~ /:A{43}$/ ? ":-2\r\n" : "*2\r\n-ERR no\r\n:5000\r\n";
+});
+check('a store that answers with errors in arrays', '127.0.0.1:' . port('liar_main'), '',
+    ['409 in_flight', '409 in_flight', 502, 502], qr/not streamed by .* an answer of another kind/);
 
 done_testing();

@@ -16,7 +16,7 @@ use MspwhTest;
 
 our @EXPORT = qw(
     has_store all_need_store start_store stop_store signal_store store_pid ask entries replica_of
-    start_proxy connect_store command read_reply store_log
+    start_proxy start_liar connect_store command read_reply store_log
 );
 
 my $slow   = $ENV{MSPWH_SLOW} || 1;
@@ -178,6 +178,22 @@ sub start_proxy {
             delete @peer{$s, $other};
             close $_ for $s, $other;
         }
+    }
+    _exit(0);
+}
+
+# What is no store, at port "liar_NAME": it sends the bytes that answer(command, ...) returns.
+sub start_liar {
+    my ($name, $answer) = @_;
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => port("liar_$name"),
+        Listen => 128, ReuseAddr => 1) or die "liar: $!";
+    my $pid = $pid{"liar_$name"} = fork // die "fork: $!";
+    return if $pid;
+    while (my $s = $listen->accept) {
+        next if fork;
+        close $listen;
+        pass_on($s, $answer->(@{ read_reply($s) })) or last while !eof $s;
+        _exit(0);
     }
     _exit(0);
 }
