@@ -313,6 +313,10 @@ ngx_http_mspwh_stream_tail(ngx_http_request_t *r,
 
     b->last = (u_char *) p;
 
+    /* or TLS would keep the last bytes until there are more */
+
+    b->flush = 1;
+
     return b;
 }
 

@@ -145,6 +145,11 @@ SKIP: {
     my $at = '127.0.0.1:%%PORT_tls%%';
     my $trust = "mspwh_store_ssl on; mspwh_store_ssl_verify on; mspwh_store_ssl_trusted_certificate '$cert';";
     check('TLS', $at, 'mspwh_store_ssl on;', $shared);
+    try_store($at, 'mspwh_store_ssl on;');
+    my @large = map { event('Ticket created', ++$n) . ' ' x 100_000 } 1 .. 3;
+    is_deeply([map { deliver('edge1', $_, '/stream')->{status} } @large], [(202) x 3],
+        '... takes large events on a kept connection');
+    end_try();
     check('TLS, with a certificate that is trusted', $at, "$trust mspwh_store_ssl_name localhost;", $shared);
     check('... of the name of the upstream, by default', $at, $trust, $alone,
         qr/is lost: TLS: the certificate is of another name/,
