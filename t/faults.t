@@ -25,7 +25,7 @@ my %cannot = map { $_ => 1 } qw(
     cJSON_AddItemToObjectCS cJSON_Delete cJSON_DetachItemViaPointer cJSON_IsBool cJSON_IsFalse cJSON_IsNull
     cJSON_IsRaw cJSON_IsString cJSON_IsTrue
     bcmp clock_gettime free getsockopt gettimeofday memchr memcmp memcpy memmove memset random
-    strcasecmp strchr strcmp strcspn strlen strncmp strrchr strspn __memcpy_chk unlink
+    strcasecmp strchr strcmp strcspn strlen strncmp strrchr strspn strstr __memcpy_chk unlink
     __errno_location __stack_chk_fail __cxa_finalize
     ngx_http_arg ngx_atofp ngx_atoof ngx_close_connection
     ngx_conf_log_error ngx_cpystrn ngx_destroy_pool ngx_encode_base64url ngx_gmtime ngx_hex_dump

@@ -102,7 +102,7 @@ sub old_worker_gone {
     my $body = body();
     my @headers = ('X-Webhook-Signature' => sign(SECRET, $body));
     my $c = connection();
-    send_bytes($c, request_bytes(path => '/wait/1', body => $body, headers => \@headers));
+    send_bytes($c, request_bytes(path => '/wait/3', body => $body, headers => \@headers));
     ok((wait_until { grep { /^p/ } values_of() } 5), 'an event under way');
     ok(stop(), '... nginx quits in time');
     is(read_response($c)->{status}, 200, '... when it is delivered');

@@ -82,7 +82,7 @@ ok($again, '... which the edges find')
 like(deliver('edge1', event('Ticket created', ++$n), '/stream'), qr/^202/, '... as does a stream');
 
 start_store('main');
-ok((wait_until { (eval { ask('main', 'ROLE')->[0] } // '') eq 'slave' } 30),
+ok((wait_until { (eval { ask('main', 'ROLE')->[0] } // '') eq 'slave' } 90),
     'the old primary comes back: Sentinel makes it a replica');
 ok((wait_until { shared() } 10), '... and the edges still share');
 ok(quit_instance($_), "$_ quits in time") for @edges;

@@ -452,6 +452,11 @@ sub sweep {
             store_ready();
             ($left, $open) = quiet($blocks, $fds);
         }
+        # the worker may just be making its connection to the store anew
+        if (!$kind->{store} and has_store() and ($left > $blocks or $open > $fds)) {
+            store_ready();
+            ($left, $open) = quiet($blocks, $fds);
+        }
         my @wrong = (@{ $r->{wrong} }, $judge->($r));
         push @wrong, sprintf '%+d blocks, %+d descriptors', $left - $blocks, $open - $fds
             if $left > $blocks or $open > $fds;
