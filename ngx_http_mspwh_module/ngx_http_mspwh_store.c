@@ -6,8 +6,8 @@
 
 static ngx_int_t ngx_http_mspwh_init_remote(ngx_conf_t *cf,
     ngx_http_mspwh_remote_t *remote, ngx_http_mspwh_store_conf_t *conf);
-static ngx_int_t ngx_http_mspwh_start_remote(ngx_http_mspwh_remote_t *remote,
-    ngx_http_mspwh_main_conf_t *mmcf);
+static ngx_int_t ngx_http_mspwh_start_remote(
+    ngx_http_mspwh_remote_t *remote);
 static void ngx_http_mspwh_store_answered(
     ngx_http_mspwh_store_session_t *session,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *resp);
@@ -38,6 +38,8 @@ ngx_http_mspwh_init_stores(ngx_conf_t *cf)
     remote = mmcf->remotes.elts;
 
     for (i = 0; i < mmcf->remotes.nelts; i++) {
+
+        remote[i]->main_conf = mmcf;
 
         /* the settings of "http" */
 
@@ -112,7 +114,7 @@ ngx_http_mspwh_start_stores(ngx_cycle_t *cycle)
     remote = mmcf->remotes.elts;
 
     for (i = 0; i < mmcf->remotes.nelts; i++) {
-        if (ngx_http_mspwh_start_remote(remote[i], mmcf) != NGX_OK) {
+        if (ngx_http_mspwh_start_remote(remote[i]) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -122,14 +124,13 @@ ngx_http_mspwh_start_stores(ngx_cycle_t *cycle)
 
 
 static ngx_int_t
-ngx_http_mspwh_start_remote(ngx_http_mspwh_remote_t *remote,
-    ngx_http_mspwh_main_conf_t *mmcf)
+ngx_http_mspwh_start_remote(ngx_http_mspwh_remote_t *remote)
 {
     u_char                           random[NGX_HTTP_MSPWH_STORE_RANDOM];
     ngx_http_mspwh_store_session_t  *session;
 
     session = &remote->session;
-    session->pipeline.counters = mmcf->store_counters;
+    session->pipeline.counters = remote->main_conf->store_counters;
 
     if (mspwh_random(random, sizeof(random)) != 0) {
         ngx_log_error(NGX_LOG_EMERG, ngx_cycle->log, 0,
@@ -176,9 +177,7 @@ ngx_http_mspwh_store_claim(ngx_http_mspwh_store_claim_t *claim)
     /* a process without a master does not start them after a reload */
 
     if (remote->session.pipeline.out == NULL) {
-        (void) ngx_http_mspwh_start_remote(remote,
-                ngx_http_cycle_get_module_main_conf(ngx_cycle,
-                                                    ngx_http_mspwh_module));
+        (void) ngx_http_mspwh_start_remote(remote);
     }
 
     if (!ngx_http_mspwh_store_is_down(&remote->session)) {

@@ -19,6 +19,8 @@ struct ngx_http_mspwh_remote_s {
 
     ngx_str_t                       *zone;
 
+    ngx_http_mspwh_main_conf_t      *main_conf;
+
     /* an event is answered 503, and not decided alone */
     ngx_uint_t                       reject;
 

@@ -392,7 +392,7 @@ ngx_http_mspwh_store_merge_ssl(ngx_conf_t *cf,
     ngx_conf_merge_str_value(conf->ssl_trusted_certificate,
                              prev->ssl_trusted_certificate, "");
 
-    if (!conf->ssl) {
+    if (!conf->ssl || conf->ssl_place == NULL) {
         return NGX_CONF_OK;
     }
 
