@@ -385,8 +385,13 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
         return NGX_OK;
 
     default:
-        session->answered(session, command, resp);
-        return NGX_OK;
+        if (session->answered(session, command, resp) == NGX_OK) {
+            return NGX_OK;
+        }
+
+        ngx_http_mspwh_store_lost(session, NGX_HTTP_MSPWH_STORE_PROTOCOL,
+                                  "an answer of another kind");
+        return NGX_ERROR;
     }
 }
 

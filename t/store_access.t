@@ -202,4 +202,18 @@ start_liar('main', sub {
 check('a store that answers with errors in arrays', '127.0.0.1:' . port('liar_main'), '',
     ['409 in_flight', '409 in_flight', 502, 502], qr/not streamed by .* an answer of another kind/);
 
+
+# What is neither nil, nor "d", nor a claim, is no answer to a claim.
+my %kinds = (status => "+OK\r\n", number => ":1\r\n", array => "*2\r\n:1\r\n\$-1\r\n", string => "\$1\r\nx\r\n",
+    delivered => "+d\r\n", nothing => "\$0\r\n\r\n");
+for my $kind (sort keys %kinds) {
+    start_liar($kind, sub {
+        my ($word) = @_;
+        return "*2\r\n\$4\r\nrole\r\n\$6\r\nmaster\r\n" if $word eq 'HELLO';
+        return $word eq 'SET' ? $kinds{$kind} : ":-2\r\n";
+    });
+    check("a claim that is answered: $kind", '127.0.0.1:' . port("liar_$kind"), '', $alone,
+        qr/store "store" is lost: an answer of another kind/);
+}
+
 done_testing();
