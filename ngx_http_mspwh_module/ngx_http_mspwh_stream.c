@@ -7,6 +7,10 @@
  *     WAIT replicas milliseconds     the number of replicas that have it
  *
  * All of it is sent at once.  The sender gets 202 once the last answer is in.
+ *
+ * A store that refuses HELLO, such as for a wrong password, carries out XADD
+ * all the same if its default user may do that.  So a refusal does not count
+ * before the answer to XADD is known, or the event would be there twice.
  */
 
 
@@ -34,6 +38,10 @@ typedef struct {
     mspwh_resp_t                    resp;
     ngx_http_mspwh_hello_t          hello;
 
+    /* why HELLO was refused, until XADD is answered */
+    ngx_http_mspwh_store_cause_e    cause;
+    u_char                          refusal[MSPWH_RESP_TEXT + 1];
+
     unsigned                        sending:1;
     unsigned                        failed:1;
 } ngx_http_mspwh_append_t;
@@ -54,6 +62,7 @@ static ngx_int_t ngx_http_mspwh_stream_process_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_stream_element(
     ngx_http_mspwh_append_t *append);
 static ngx_int_t ngx_http_mspwh_stream_hello(ngx_http_mspwh_append_t *append);
+static ngx_int_t ngx_http_mspwh_stream_added(ngx_http_mspwh_append_t *append);
 static ngx_int_t ngx_http_mspwh_stream_done(ngx_http_mspwh_append_t *append);
 static ngx_int_t ngx_http_mspwh_stream_failed(ngx_http_mspwh_append_t *append,
     ngx_http_mspwh_store_cause_e cause, const char *text);
@@ -179,6 +188,7 @@ ngx_http_mspwh_stream_reinit_request(ngx_http_request_t *r)
     append->state = NGX_HTTP_MSPWH_STREAM_HELLO;
     append->sending = 0;
     append->failed = 0;
+    append->refusal[0] = '\0';
 
     ngx_memzero(&append->resp, sizeof(mspwh_resp_t));
     ngx_memzero(&append->hello, sizeof(ngx_http_mspwh_hello_t));
@@ -324,22 +334,18 @@ ngx_http_mspwh_stream_element(ngx_http_mspwh_append_t *append)
     }
 
     if (resp->type == MSPWH_RESP_ERROR) {
-        return ngx_http_mspwh_stream_failed(append,
-                                            ngx_http_mspwh_store_cause(resp),
-                                            resp->text);
+        return append->refusal[0]
+               ? ngx_http_mspwh_stream_failed(append, append->cause,
+                                              (char *) append->refusal)
+               : ngx_http_mspwh_stream_failed(append,
+                                              ngx_http_mspwh_store_cause(resp),
+                                              resp->text);
     }
 
     if (append->state == NGX_HTTP_MSPWH_STREAM_XADD
         && resp->type == MSPWH_RESP_STRING)
     {
-        ngx_log_error(NGX_LOG_INFO, append->request->connection->log, 0,
-                      "mspwh: streamed: entry %s, body %O bytes", resp->text,
-                      append->ctx->verification->size);
-
-        append->state = NGX_HTTP_MSPWH_STREAM_REPLICAS;
-
-        return append->stream->replicas ? NGX_AGAIN
-                                        : ngx_http_mspwh_stream_done(append);
+        return ngx_http_mspwh_stream_added(append);
     }
 
     if (append->state != NGX_HTTP_MSPWH_STREAM_REPLICAS
@@ -372,6 +378,17 @@ ngx_http_mspwh_stream_hello(ngx_http_mspwh_append_t *append)
 
     rc = ngx_http_mspwh_store_hello_element(&append->hello, resp, &cause);
 
+    if (rc == NGX_ERROR && resp->type == MSPWH_RESP_ERROR && resp->last
+        && !ngx_http_mspwh_store_is_elsewhere(cause))
+    {
+        append->state = NGX_HTTP_MSPWH_STREAM_XADD;
+        append->cause = cause;
+        ngx_cpystrn(append->refusal, (u_char *) resp->text,
+                    sizeof(append->refusal));
+
+        return NGX_AGAIN;
+    }
+
     if (rc == NGX_ERROR) {
         return ngx_http_mspwh_stream_failed(append, cause,
                                       resp->type == MSPWH_RESP_ERROR
@@ -383,6 +400,32 @@ ngx_http_mspwh_stream_hello(ngx_http_mspwh_append_t *append)
     }
 
     return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_stream_added(ngx_http_mspwh_append_t *append)
+{
+    ngx_http_request_t  *r;
+
+    r = append->request;
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "mspwh: streamed: entry %s, body %O bytes",
+                  append->resp.text, append->ctx->verification->size);
+
+    if (append->refusal[0]) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "mspwh: streamed by \"%V\" as its default user: %s",
+                      r->upstream->peer.name, append->refusal);
+
+        append->refusal[0] = '\0';
+    }
+
+    append->state = NGX_HTTP_MSPWH_STREAM_REPLICAS;
+
+    return append->stream->replicas ? NGX_AGAIN
+                                    : ngx_http_mspwh_stream_done(append);
 }
 
 
@@ -496,6 +539,14 @@ ngx_http_mspwh_stream_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
     append = r->upstream->input_filter_ctx;
 
     if (append->failed) {
+        return;
+    }
+
+    /* a store that refuses a connection may close it after it has said why */
+
+    if (append->refusal[0] && rc == NGX_HTTP_BAD_GATEWAY) {
+        (void) ngx_http_mspwh_stream_failed(append, append->cause,
+                                            (char *) append->refusal);
         return;
     }
 

@@ -7,6 +7,7 @@ use MspwhEvents qw(event);
 use MspwhFleet;
 use MspwhStore;
 use MspwhTest;
+use POSIX qw(_exit);
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -98,8 +99,14 @@ start_store('main', user => ['edge', 'on', '>rightpassword', split / /, $acl]);
 check('a user with the rights that it takes', $main,
     'mspwh_store_auth "%%DIR%%/right.password" user=edge;', $shared);
 is_deeply([grep { /\[error\]/ } split /\n/, instance_log('edge1')], [], '... and no error');
-check('another user', $main, 'mspwh_store_auth "%%DIR%%/right.password" user=other;', $alone,
-    qr/store "store" is lost: WRONGPASS/);
+check('another user, where anybody may append', $main, 'mspwh_store_auth "%%DIR%%/right.password" user=other;',
+    ['200 verified', '200 verified', 202, 202], qr/store "store" is lost: WRONGPASS/,
+    qr/streamed by "[\d.:]+" as its default user: WRONGPASS/);
+is(scalar(() = instance_log('edge1') =~ /as its default user/g), 1, '... once for the connection');
+is(scalar(my @added = entries('main', 'mspwh:stream')), 4, '... each event is in the stream once');
+ask('main', 'ACL', 'SETUSER', 'default', 'resetpass');
+check('another user, where nobody else may', $main, 'mspwh_store_auth "%%DIR%%/right.password" user=other;',
+    $alone, qr/not streamed by .*WRONGPASS/);
 stop_store('main');
 
 start_store('main', user => ['edge', 'on', '>rightpassword', '+hello', '+xadd', '~mspwh:*']);
@@ -202,6 +209,11 @@ start_liar('main', sub {
 check('a store that answers with errors in arrays', '127.0.0.1:' . port('liar_main'), '',
     ['409 in_flight', '409 in_flight', 502, 502], qr/not streamed by .* an answer of another kind/);
 
+
+# a refusal, after which the store closes the connection
+start_liar('refuses', sub { $_[0] eq 'HELLO' ? "-ERR max number of clients reached\r\n" : _exit(0) });
+check('a store that refuses connections', '127.0.0.1:' . port('liar_refuses'), '', $alone,
+    qr/is lost: ERR max number/, qr/not streamed by .*ERR max number/);
 
 # What is neither nil, nor "d", nor a claim, is no answer to a claim.
 my %kinds = (status => "+OK\r\n", number => ":1\r\n", array => "*2\r\n:1\r\n\$-1\r\n", string => "\$1\r\nx\r\n",
