@@ -274,14 +274,19 @@ ngx_http_mspwh_pipeline_flush(ngx_http_mspwh_pipeline_t *pipeline)
 }
 
 
-/* a failure is found once more by the flush that "add" has posted */
+/*
+ * A failure is found once more by the flush that "add" has posted, and so is
+ * what waits if the queues are being walked.
+ */
 
 ngx_int_t
 ngx_http_mspwh_pipeline_send(ngx_http_mspwh_pipeline_t *pipeline)
 {
     ssize_t  n;
 
-    while (pipeline->state >= NGX_HTTP_MSPWH_STORE_GREETING) {
+    while (pipeline->state >= NGX_HTTP_MSPWH_STORE_GREETING
+           && !pipeline->walked)
+    {
 
         if (pipeline->out_pos == pipeline->out_last) {
             ngx_http_mspwh_pipeline_fill(pipeline);
