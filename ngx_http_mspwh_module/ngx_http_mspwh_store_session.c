@@ -38,7 +38,7 @@ static ngx_uint_t ngx_http_mspwh_store_may_be_cut_off(
 static ngx_int_t ngx_http_mspwh_store_answer_hello(
     ngx_http_mspwh_store_session_t *session, mspwh_resp_t *resp);
 static void ngx_http_mspwh_store_answer_probe(
-    ngx_http_mspwh_store_session_t *session);
+    ngx_http_mspwh_store_session_t *session, mspwh_resp_t *resp);
 static void ngx_http_mspwh_store_answer_policy(
     ngx_http_mspwh_store_session_t *session, mspwh_resp_t *resp);
 static void ngx_http_mspwh_store_retry(ngx_event_t *ev);
@@ -382,7 +382,7 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
         return ngx_http_mspwh_store_answer_hello(session, resp);
 
     case NGX_HTTP_MSPWH_STORE_PROBE:
-        ngx_http_mspwh_store_answer_probe(session);
+        ngx_http_mspwh_store_answer_probe(session, resp);
         return NGX_OK;
 
     case NGX_HTTP_MSPWH_STORE_POLICY:
@@ -438,11 +438,12 @@ ngx_http_mspwh_store_answer_hello(ngx_http_mspwh_store_session_t *session,
 
 
 static void
-ngx_http_mspwh_store_answer_probe(ngx_http_mspwh_store_session_t *session)
+ngx_http_mspwh_store_answer_probe(ngx_http_mspwh_store_session_t *session,
+    mspwh_resp_t *resp)
 {
     /* an error, such as of a narrow ACL, comes again where it matters */
 
-    if (session->is_primary) {
+    if (session->is_primary && resp->last) {
         ngx_http_mspwh_store_is_ready(session);
     }
 }

@@ -3,6 +3,7 @@
 
 use strict;
 use warnings;
+use JSON::PP qw(decode_json);
 use MspwhEvents qw(event);
 use MspwhFleet;
 use MspwhStore;
@@ -43,6 +44,7 @@ http {
         add_header X-Verdict \$mspwh_verdict always;
         location / { mspwh on; mspwh_dedup zone=events; proxy_pass http://%%A%%; }
         location /stream { mspwh on; mspwh_stream_pass store key=mspwh:stream; }
+        location = /status { mspwh_status json; }
     }
 }
 CONF
@@ -227,6 +229,19 @@ check('a store that refuses connections', '127.0.0.1:' . port('liar_refuses'), '
     my $lost = sub { my @lines = instance_log('edge1') =~ /store "store" is lost/g; return @lines >= 6 };
     ok((wait_until { $lost->() } 20), 'a store that comes and goes is lost again and again');
     cmp_ok(time - $start, '>', 2.2, '... but less and less often');
+    end_try();
+}
+
+# an array where the probe's number belongs: it is one answer
+{
+    start_liar('probe', sub {
+        my ($word) = @_;
+        return "*2\r\n\$4\r\nrole\r\n\$6\r\nmaster\r\n" if $word eq 'HELLO';
+        return $word eq 'PTTL' ? "*3\r\n:1\r\n:2\r\n:3\r\n" : "\$-1\r\n";
+    });
+    try_store('127.0.0.1:' . port('liar_probe'), '');
+    my $store = decode_json(request(port => 'edge1', method => 'GET', path => '/status')->{body})->{store};
+    is($store->{connects}, 1, 'a probe that is answered by an array connects once');
     end_try();
 }
 
