@@ -32,6 +32,7 @@ typedef struct {
     ngx_http_request_t             *request;
     ngx_http_mspwh_ctx_t           *ctx;
     ngx_http_mspwh_stream_t        *stream;
+    ngx_str_t                       key;
 
     /* the answer that is expected next */
     ngx_http_mspwh_stream_state_e   state;
@@ -120,6 +121,11 @@ ngx_http_mspwh_stream_handler(ngx_http_request_t *r)
     append->ctx = ctx;
     append->stream = mlcf->stream;
 
+    rc = ngx_http_mspwh_stream_find_key(r, append->stream, &append->key);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     ngx_http_mspwh_stream_set_upstream(append);
 
     rc = ngx_http_read_client_request_body(r, ngx_http_upstream_init);
@@ -166,7 +172,8 @@ ngx_http_mspwh_stream_create_request(ngx_http_request_t *r)
     append = u->input_filter_ctx;
 
     u->request_bufs = ngx_http_mspwh_stream_command(r, append->ctx,
-                                                    append->stream);
+                                                    append->stream,
+                                                    &append->key);
     if (u->request_bufs == NULL) {
         return NGX_ERROR;
     }
