@@ -203,7 +203,9 @@ ngx_http_mspwh_pipeline_read(ngx_http_mspwh_pipeline_t *pipeline,
 {
     int  found;
 
-    while ((found = mspwh_resp_read(&pipeline->resp, &p, last)) == 1) {
+    while ((found = ngx_http_mspwh_store_read(&pipeline->resp, &p, last))
+           == 1)
+    {
         if (ngx_http_mspwh_pipeline_answer(pipeline) != NGX_OK) {
             return NGX_ERROR;
         }

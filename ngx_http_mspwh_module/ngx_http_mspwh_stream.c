@@ -301,7 +301,8 @@ ngx_http_mspwh_stream_process_header(ngx_http_request_t *r)
     rc = NGX_AGAIN;
 
     do {
-        found = mspwh_resp_read(&append->resp, &p, (char *) u->buffer.last);
+        found = ngx_http_mspwh_store_read(&append->resp, &p,
+                                          (char *) u->buffer.last);
 
         if (found == 1) {
             rc = ngx_http_mspwh_stream_element(append);

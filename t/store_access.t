@@ -245,6 +245,24 @@ check('a store that refuses connections', '127.0.0.1:' . port('liar_refuses'), '
     end_try();
 }
 
+# what a store says adds no lines to the log
+start_liar('lines', sub {
+    my ($word) = @_;
+    my $line = sub { "$_[0]\n2026/01/01 00:00:00 [crit] forged\t\x7f" };
+    my $bulk = sub { '$' . length($_[0]) . "\r\n$_[0]\r\n" };
+    return "*2\r\n\$4\r\nrole\r\n\$6\r\nmaster\r\n" if $word eq 'HELLO';
+    return "*2\r\n" . $bulk->('maxmemory-policy') . $bulk->($line->('policy')) if $word eq 'CONFIG';
+    return $bulk->($line->('entry')) if $word eq 'XADD';
+    return $word eq 'SET' ? '-' . $line->('ERR error') . "\r\n" : ":-2\r\n";
+});
+check('a store that says more than one line', '127.0.0.1:' . port('liar_lines'), '',
+    ['200 verified', '200 verified', 202, 202],
+    map { qr/$_\?2026\/01\/01 00:00:00 \[crit\] forged\?\?/ } 'entry', 'policy', 'ERR error');
+for my $edge (qw(edge1 edge2)) {
+    is_deeply([grep { /^2026.01.01/ } split /\n/, slurp(instance_file($edge, 'logs/error.log'))], [],
+        "... which the log of $edge has in one");
+}
+
 # What is neither nil, nor "d", nor a claim, is no answer to a claim.
 my %kinds = (status => "+OK\r\n", number => ":1\r\n", array => "*2\r\n:1\r\n\$-1\r\n", string => "\$1\r\nx\r\n",
     delivered => "+d\r\n", nothing => "\$0\r\n\r\n");
