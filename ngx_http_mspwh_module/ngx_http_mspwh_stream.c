@@ -8,9 +8,9 @@
  *
  * All of it is sent at once.  The sender gets 202 once the last answer is in.
  *
- * A store that refuses HELLO, such as for a wrong password, carries out XADD
- * all the same if its default user may do that.  So a refusal does not count
- * before the answer to XADD is known, or the event would be there twice.
+ * If HELLO is refused, such as for a wrong password, the store may carry out
+ * XADD as its default user.  The answer to XADD decides: after a failure, the
+ * event would come again, and be in the stream twice.
  */
 
 
@@ -211,8 +211,18 @@ ngx_http_mspwh_stream_output_filter(void *data, ngx_chain_t *in)
 {
     ngx_http_mspwh_append_t *append = data;
 
+    ngx_http_core_loc_conf_t  *clcf;
+
     if (!append->sending) {
         append->sending = 1;
+
+        /* or the end of a large event waits until the store has the rest */
+
+        clcf = ngx_http_get_module_loc_conf(append->request,
+                                            ngx_http_core_module);
+        if (clcf->tcp_nodelay) {
+            (void) ngx_tcp_nodelay(append->request->upstream->peer.connection);
+        }
 
         if (ngx_http_mspwh_stream_add_hello(append, &in) != NGX_OK) {
             return NGX_ERROR;
@@ -383,7 +393,6 @@ ngx_http_mspwh_stream_hello(ngx_http_mspwh_append_t *append)
     ngx_http_mspwh_store_cause_e   cause;
 
     resp = &append->resp;
-
     rc = ngx_http_mspwh_store_hello_element(&append->hello, resp, &cause);
 
     if (rc == NGX_ERROR && resp->type == MSPWH_RESP_ERROR && resp->last

@@ -32,7 +32,7 @@ my %cannot = map { $_ => 1 } qw(
     ngx_http_core_run_phases
     ngx_http_finalize_request ngx_http_run_posted_requests ngx_http_script_variables_count ngx_log_error_core
     ngx_parse_size ngx_parse_time ngx_rbtree_delete ngx_rbtree_insert ngx_shmtx_lock ngx_shmtx_unlock
-    ngx_slprintf ngx_snprintf ngx_sprintf ngx_ssl_shutdown ngx_strerror ngx_strncasecmp ngx_vslprintf
+    ngx_slprintf ngx_snprintf ngx_sprintf ngx_ssl_shutdown ngx_strerror ngx_tcp_nodelay ngx_strncasecmp ngx_vslprintf
 );
 
 # Where they are called: the address after the call. A jump takes the place of one at a function's end.
