@@ -101,8 +101,9 @@ start_store('main', user => ['edge', 'on', '>rightpassword', split / /, $acl]);
 check('a user with the rights that it takes', $main,
     'mspwh_store_auth "%%DIR%%/right.password" user=edge;', $shared);
 is_deeply([grep { /\[error\]/ } split /\n/, instance_log('edge1')], [], '... and no error');
-check('another user, where anybody may append', $main, 'mspwh_store_auth "%%DIR%%/right.password" user=other;',
-    ['200 verified', '200 verified', 202, 202], qr/store "store" is lost: WRONGPASS/,
+check('another user, where anybody may append', $main,
+    'mspwh_store_auth "%%DIR%%/right.password" user=other;', ['200 verified', '200 verified', 202, 202],
+    qr/store "store" is lost: WRONGPASS/,
     qr/streamed by "[\d.:]+" as its default user: WRONGPASS/);
 is(scalar(() = instance_log('edge1') =~ /as its default user/g), 1, '... once for the connection');
 is(scalar(my @added = entries('main', 'mspwh:stream')), 4, '... each event is in the stream once');
@@ -264,8 +265,10 @@ for my $edge (qw(edge1 edge2)) {
 }
 
 # What is neither nil, nor "d", nor a claim, is no answer to a claim.
-my %kinds = (status => "+OK\r\n", number => ":1\r\n", array => "*2\r\n:1\r\n\$-1\r\n", string => "\$1\r\nx\r\n",
-    delivered => "+d\r\n", nothing => "\$0\r\n\r\n");
+my %kinds = (
+    status => "+OK\r\n", number => ":1\r\n", array => "*2\r\n:1\r\n\$-1\r\n", string => "\$1\r\nx\r\n",
+    delivered => "+d\r\n", nothing => "\$0\r\n\r\n",
+);
 for my $kind (sort keys %kinds) {
     start_liar($kind, sub {
         my ($word) = @_;
