@@ -25,14 +25,15 @@ my %cannot = map { $_ => 1 } qw(
     cJSON_AddItemToObjectCS cJSON_Delete cJSON_DetachItemViaPointer cJSON_IsBool cJSON_IsFalse cJSON_IsNull
     cJSON_IsRaw cJSON_IsString cJSON_IsTrue
     bcmp clock_gettime free getsockopt gettimeofday memchr memcmp memcpy memmove memset random
-    strcasecmp strchr strcmp strcspn strlen strncmp strrchr strspn __memcpy_chk unlink
+    strcasecmp strchr strcmp strcspn strlen strncmp strrchr strspn strstr __memcpy_chk unlink
     __errno_location __stack_chk_fail __cxa_finalize
     ngx_http_arg ngx_atofp ngx_atoof ngx_close_connection
     ngx_conf_log_error ngx_cpystrn ngx_destroy_pool ngx_encode_base64url ngx_gmtime ngx_hex_dump
     ngx_http_core_run_phases
     ngx_http_finalize_request ngx_http_run_posted_requests ngx_http_script_variables_count ngx_log_error_core
     ngx_parse_size ngx_parse_time ngx_rbtree_delete ngx_rbtree_insert ngx_shmtx_lock ngx_shmtx_unlock
-    ngx_slprintf ngx_snprintf ngx_sprintf ngx_ssl_shutdown ngx_strerror ngx_tcp_nodelay ngx_strncasecmp ngx_vslprintf
+    ngx_slprintf ngx_snprintf ngx_sprintf ngx_ssl_shutdown ngx_strerror ngx_strncasecmp
+    ngx_tcp_nodelay ngx_vslprintf
 );
 
 # Where they are called: the address after the call. A jump takes the place of one at a function's end.
