@@ -8,10 +8,10 @@ static ngx_int_t ngx_http_mspwh_init_remote(ngx_conf_t *cf,
     ngx_http_mspwh_remote_t *remote, ngx_http_mspwh_store_conf_t *conf);
 static ngx_int_t ngx_http_mspwh_start_remote(
     ngx_http_mspwh_remote_t *remote);
-static void ngx_http_mspwh_store_answered(
+static ngx_int_t ngx_http_mspwh_store_answered(
     ngx_http_mspwh_store_session_t *session,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *resp);
-static void ngx_http_mspwh_store_answered_claim(
+static ngx_int_t ngx_http_mspwh_store_answered_claim(
     ngx_http_mspwh_store_claim_t *claim,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *resp);
 static void ngx_http_mspwh_store_ask_left(ngx_http_mspwh_store_claim_t *claim);
@@ -198,7 +198,9 @@ ngx_http_mspwh_store_claim(ngx_http_mspwh_store_claim_t *claim)
 }
 
 
-static void
+/* as the session's "answered" */
+
+static ngx_int_t
 ngx_http_mspwh_store_answered(ngx_http_mspwh_store_session_t *session,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *resp)
 {
@@ -208,29 +210,38 @@ ngx_http_mspwh_store_answered(ngx_http_mspwh_store_session_t *session,
 
     if (resp->type == MSPWH_RESP_ERROR) {
         ngx_http_mspwh_store_refused(session, command, resp);
-        return;
+        return NGX_OK;
     }
 
-    if (claim == NULL || !resp->last) {
-        return;
+    if (resp->type == MSPWH_RESP_ARRAY || !resp->last) {
+        return NGX_ERROR;
+    }
+
+    if (claim == NULL) {
+        return NGX_OK;
     }
 
     if (command->type == NGX_HTTP_MSPWH_STORE_CLAIM) {
-        ngx_http_mspwh_store_answered_claim(claim, command, resp);
-        return;
+        return ngx_http_mspwh_store_answered_claim(claim, command, resp);
     }
 
     /* NGX_HTTP_MSPWH_STORE_LEFT: it may have gone meanwhile */
 
-    if (resp->type == MSPWH_RESP_INTEGER && resp->number > 0) {
+    if (resp->type != MSPWH_RESP_INTEGER) {
+        return NGX_ERROR;
+    }
+
+    if (resp->number > 0) {
         claim->left = (time_t) ((resp->number + 999) / 1000);
     }
 
     ngx_http_mspwh_store_decide(claim, NGX_HTTP_MSPWH_STORE_IN_FLIGHT);
+
+    return NGX_OK;
 }
 
 
-static void
+static ngx_int_t
 ngx_http_mspwh_store_answered_claim(ngx_http_mspwh_store_claim_t *claim,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *resp)
 {
@@ -250,14 +261,22 @@ ngx_http_mspwh_store_answered_claim(ngx_http_mspwh_store_claim_t *claim,
     {
         ngx_http_mspwh_store_decide(claim, NGX_HTTP_MSPWH_STORE_CLAIMED);
 
+    } else if (resp->type != MSPWH_RESP_STRING) {
+        return NGX_ERROR;
+
     } else if (ngx_strcmp(resp->text, "d") == 0) {
         claim->number = 0;
         ngx_http_mspwh_store_decide(claim, NGX_HTTP_MSPWH_STORE_DELIVERED);
 
-    } else {
+    } else if (resp->text[0] == 'p') {
         claim->number = 0;
         ngx_http_mspwh_store_ask_left(claim);
+
+    } else {
+        return NGX_ERROR;
     }
+
+    return NGX_OK;
 }
 
 

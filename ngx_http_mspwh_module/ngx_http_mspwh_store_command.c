@@ -199,7 +199,8 @@ ngx_http_mspwh_store_is_own(ngx_http_mspwh_store_words_t *words,
 
     len = ngx_http_mspwh_store_value(words, command, value);
 
-    return resp->length == len && ngx_memcmp(resp->text, value, len) == 0;
+    return resp->type == MSPWH_RESP_STRING && resp->length == len
+           && ngx_memcmp(resp->text, value, len) == 0;
 }
 
 

@@ -203,7 +203,9 @@ ngx_http_mspwh_pipeline_read(ngx_http_mspwh_pipeline_t *pipeline,
 {
     int  found;
 
-    while ((found = mspwh_resp_read(&pipeline->resp, &p, last)) == 1) {
+    while ((found = ngx_http_mspwh_store_read(&pipeline->resp, &p, last))
+           == 1)
+    {
         if (ngx_http_mspwh_pipeline_answer(pipeline) != NGX_OK) {
             return NGX_ERROR;
         }
@@ -274,14 +276,19 @@ ngx_http_mspwh_pipeline_flush(ngx_http_mspwh_pipeline_t *pipeline)
 }
 
 
-/* a failure is found once more by the flush that "add" has posted */
+/*
+ * A failure is found once more by the flush that "add" has posted, and so is
+ * what waits if the queues are being walked.
+ */
 
 ngx_int_t
 ngx_http_mspwh_pipeline_send(ngx_http_mspwh_pipeline_t *pipeline)
 {
     ssize_t  n;
 
-    while (pipeline->state >= NGX_HTTP_MSPWH_STORE_GREETING) {
+    while (pipeline->state >= NGX_HTTP_MSPWH_STORE_GREETING
+           && !pipeline->walked)
+    {
 
         if (pipeline->out_pos == pipeline->out_last) {
             ngx_http_mspwh_pipeline_fill(pipeline);

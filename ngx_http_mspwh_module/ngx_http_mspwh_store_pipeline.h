@@ -65,6 +65,9 @@ struct ngx_http_mspwh_pipeline_s {
     ngx_queue_t                         unused;
     ngx_uint_t                          kept;       /* settles and the like */
 
+    /* no command may go from one queue to the other now */
+    ngx_uint_t                          walked;
+
     mspwh_resp_t                        resp;
 
     u_char                             *out;        /* NULL before "init" */

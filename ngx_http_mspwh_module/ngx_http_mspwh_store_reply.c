@@ -31,6 +31,30 @@ static const ngx_http_mspwh_store_error_t  ngx_http_mspwh_store_words[] = {
 };
 
 
+int
+ngx_http_mspwh_store_read(mspwh_resp_t *resp, const char **p, const char *end)
+{
+    int      found;
+    size_t   i, len;
+    u_char  *text;
+
+    found = mspwh_resp_read(resp, p, end);
+
+    if (found == 1) {
+        text = (u_char *) resp->text;
+        len = ngx_min(resp->length, MSPWH_RESP_TEXT);
+
+        for (i = 0; i < len; i++) {
+            if (text[i] < 0x20 || text[i] == 0x7f) {
+                text[i] = '?';
+            }
+        }
+    }
+
+    return found;
+}
+
+
 ngx_http_mspwh_store_cause_e
 ngx_http_mspwh_store_cause(mspwh_resp_t *resp)
 {

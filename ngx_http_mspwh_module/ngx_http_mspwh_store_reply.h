@@ -50,6 +50,13 @@ typedef struct {
 
 
 /*
+ * As mspwh_resp_read(), with "?" for control characters: what a store says may
+ * be logged, and must not add lines to the log.
+ */
+int ngx_http_mspwh_store_read(mspwh_resp_t *resp, const char **p,
+    const char *end);
+
+/*
  * Returns the cause that an error of a store stands for.
  */
 ngx_http_mspwh_store_cause_e ngx_http_mspwh_store_cause(mspwh_resp_t *resp);

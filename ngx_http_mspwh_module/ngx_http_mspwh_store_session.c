@@ -38,7 +38,7 @@ static ngx_uint_t ngx_http_mspwh_store_may_be_cut_off(
 static ngx_int_t ngx_http_mspwh_store_answer_hello(
     ngx_http_mspwh_store_session_t *session, mspwh_resp_t *resp);
 static void ngx_http_mspwh_store_answer_probe(
-    ngx_http_mspwh_store_session_t *session);
+    ngx_http_mspwh_store_session_t *session, mspwh_resp_t *resp);
 static void ngx_http_mspwh_store_answer_policy(
     ngx_http_mspwh_store_session_t *session, mspwh_resp_t *resp);
 static void ngx_http_mspwh_store_retry(ngx_event_t *ev);
@@ -221,6 +221,15 @@ ngx_http_mspwh_store_lost(ngx_http_mspwh_store_session_t *session,
 
     if (ready) {
         session->tries = session->addresses->nelts;
+
+        /* longer each time, or one that comes and goes would fill the log */
+
+        if (steady) {
+            session->sudden = 0;
+        }
+
+        session->backoff = NGX_HTTP_MSPWH_STORE_FIRST << session->sudden;
+        session->sudden = ngx_min(session->sudden + 1, 6);
     }
 
     if (ngx_http_mspwh_store_is_elsewhere(cause)) {
@@ -306,7 +315,6 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
 
     session->pipeline.state = NGX_HTTP_MSPWH_STORE_READY;
     session->ready = ngx_current_msec;
-    session->backoff = NGX_HTTP_MSPWH_STORE_FIRST;
     session->has_server = 0;
 
     (void) ngx_atomic_fetch_add(&session->pipeline.counters->connects, 1);
@@ -377,7 +385,7 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
         return ngx_http_mspwh_store_answer_hello(session, resp);
 
     case NGX_HTTP_MSPWH_STORE_PROBE:
-        ngx_http_mspwh_store_answer_probe(session);
+        ngx_http_mspwh_store_answer_probe(session, resp);
         return NGX_OK;
 
     case NGX_HTTP_MSPWH_STORE_POLICY:
@@ -385,8 +393,13 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
         return NGX_OK;
 
     default:
-        session->answered(session, command, resp);
-        return NGX_OK;
+        if (session->answered(session, command, resp) == NGX_OK) {
+            return NGX_OK;
+        }
+
+        ngx_http_mspwh_store_lost(session, NGX_HTTP_MSPWH_STORE_PROTOCOL,
+                                  "an answer of another kind");
+        return NGX_ERROR;
     }
 }
 
@@ -428,11 +441,12 @@ ngx_http_mspwh_store_answer_hello(ngx_http_mspwh_store_session_t *session,
 
 
 static void
-ngx_http_mspwh_store_answer_probe(ngx_http_mspwh_store_session_t *session)
+ngx_http_mspwh_store_answer_probe(ngx_http_mspwh_store_session_t *session,
+    mspwh_resp_t *resp)
 {
     /* an error, such as of a narrow ACL, comes again where it matters */
 
-    if (session->is_primary) {
+    if (session->is_primary && resp->last) {
         ngx_http_mspwh_store_is_ready(session);
     }
 }

@@ -33,8 +33,8 @@ struct ngx_http_mspwh_store_session_s {
     ngx_str_t                           name;
     ngx_array_t                        *addresses;
 
-    /* an element of the answer to a command of its user */
-    void                              (*answered)(
+    /* an element of an answer to its user; NGX_ERROR if it makes no sense */
+    ngx_int_t                         (*answered)(
                                     ngx_http_mspwh_store_session_t *session,
                                     ngx_http_mspwh_store_command_t *command,
                                     mspwh_resp_t *resp);
@@ -45,6 +45,7 @@ struct ngx_http_mspwh_store_session_s {
     ngx_uint_t                          primary;    /* the last that was one */
     ngx_uint_t                          tries;      /* before it is down */
     ngx_msec_t                          backoff;
+    ngx_uint_t                          sudden;     /* ends in a row */
     ngx_msec_t                          ready;      /* since when */
 
     /* it has been tried without success: nobody is to wait for it */

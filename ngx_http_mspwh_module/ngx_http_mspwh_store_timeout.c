@@ -57,8 +57,13 @@ ngx_http_mspwh_pipeline_timeout(ngx_event_t *ev)
 
     /* a claim may have waited for a connection, or for several */
 
+    pipeline->walked = 1;
+
     left = ngx_http_mspwh_pipeline_expire(&pipeline->sent, pipeline);
     other = ngx_http_mspwh_pipeline_expire(&pipeline->waiting, pipeline);
+
+    pipeline->walked = 0;
+
     left = ngx_min(left, other);
 
     if (pipeline->timeout.timer_set) {

@@ -7,6 +7,10 @@
  *     WAIT replicas milliseconds     the number of replicas that have it
  *
  * All of it is sent at once.  The sender gets 202 once the last answer is in.
+ *
+ * If HELLO is refused, such as for a wrong password, the store may carry out
+ * XADD as its default user.  The answer to XADD decides: after a failure, the
+ * event would come again, and be in the stream twice.
  */
 
 
@@ -28,11 +32,16 @@ typedef struct {
     ngx_http_request_t             *request;
     ngx_http_mspwh_ctx_t           *ctx;
     ngx_http_mspwh_stream_t        *stream;
+    ngx_str_t                       key;
 
     /* the answer that is expected next */
     ngx_http_mspwh_stream_state_e   state;
     mspwh_resp_t                    resp;
     ngx_http_mspwh_hello_t          hello;
+
+    /* why HELLO was refused, until XADD is answered */
+    ngx_http_mspwh_store_cause_e    cause;
+    u_char                          refusal[MSPWH_RESP_TEXT + 1];
 
     unsigned                        sending:1;
     unsigned                        failed:1;
@@ -54,6 +63,7 @@ static ngx_int_t ngx_http_mspwh_stream_process_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_stream_element(
     ngx_http_mspwh_append_t *append);
 static ngx_int_t ngx_http_mspwh_stream_hello(ngx_http_mspwh_append_t *append);
+static ngx_int_t ngx_http_mspwh_stream_added(ngx_http_mspwh_append_t *append);
 static ngx_int_t ngx_http_mspwh_stream_done(ngx_http_mspwh_append_t *append);
 static ngx_int_t ngx_http_mspwh_stream_failed(ngx_http_mspwh_append_t *append,
     ngx_http_mspwh_store_cause_e cause, const char *text);
@@ -111,6 +121,11 @@ ngx_http_mspwh_stream_handler(ngx_http_request_t *r)
     append->ctx = ctx;
     append->stream = mlcf->stream;
 
+    rc = ngx_http_mspwh_stream_find_key(r, append->stream, &append->key);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     ngx_http_mspwh_stream_set_upstream(append);
 
     rc = ngx_http_read_client_request_body(r, ngx_http_upstream_init);
@@ -157,7 +172,8 @@ ngx_http_mspwh_stream_create_request(ngx_http_request_t *r)
     append = u->input_filter_ctx;
 
     u->request_bufs = ngx_http_mspwh_stream_command(r, append->ctx,
-                                                    append->stream);
+                                                    append->stream,
+                                                    &append->key);
     if (u->request_bufs == NULL) {
         return NGX_ERROR;
     }
@@ -179,6 +195,7 @@ ngx_http_mspwh_stream_reinit_request(ngx_http_request_t *r)
     append->state = NGX_HTTP_MSPWH_STREAM_HELLO;
     append->sending = 0;
     append->failed = 0;
+    append->refusal[0] = '\0';
 
     ngx_memzero(&append->resp, sizeof(mspwh_resp_t));
     ngx_memzero(&append->hello, sizeof(ngx_http_mspwh_hello_t));
@@ -194,8 +211,18 @@ ngx_http_mspwh_stream_output_filter(void *data, ngx_chain_t *in)
 {
     ngx_http_mspwh_append_t *append = data;
 
+    ngx_http_core_loc_conf_t  *clcf;
+
     if (!append->sending) {
         append->sending = 1;
+
+        /* or the end of a large event waits until the store has the rest */
+
+        clcf = ngx_http_get_module_loc_conf(append->request,
+                                            ngx_http_core_module);
+        if (clcf->tcp_nodelay) {
+            (void) ngx_tcp_nodelay(append->request->upstream->peer.connection);
+        }
 
         if (ngx_http_mspwh_stream_add_hello(append, &in) != NGX_OK) {
             return NGX_ERROR;
@@ -284,7 +311,8 @@ ngx_http_mspwh_stream_process_header(ngx_http_request_t *r)
     rc = NGX_AGAIN;
 
     do {
-        found = mspwh_resp_read(&append->resp, &p, (char *) u->buffer.last);
+        found = ngx_http_mspwh_store_read(&append->resp, &p,
+                                          (char *) u->buffer.last);
 
         if (found == 1) {
             rc = ngx_http_mspwh_stream_element(append);
@@ -324,22 +352,18 @@ ngx_http_mspwh_stream_element(ngx_http_mspwh_append_t *append)
     }
 
     if (resp->type == MSPWH_RESP_ERROR) {
-        return ngx_http_mspwh_stream_failed(append,
-                                            ngx_http_mspwh_store_cause(resp),
-                                            resp->text);
+        return append->refusal[0]
+               ? ngx_http_mspwh_stream_failed(append, append->cause,
+                                              (char *) append->refusal)
+               : ngx_http_mspwh_stream_failed(append,
+                                              ngx_http_mspwh_store_cause(resp),
+                                              resp->text);
     }
 
     if (append->state == NGX_HTTP_MSPWH_STREAM_XADD
         && resp->type == MSPWH_RESP_STRING)
     {
-        ngx_log_error(NGX_LOG_INFO, append->request->connection->log, 0,
-                      "mspwh: streamed: entry %s, body %O bytes", resp->text,
-                      append->ctx->verification->size);
-
-        append->state = NGX_HTTP_MSPWH_STREAM_REPLICAS;
-
-        return append->stream->replicas ? NGX_AGAIN
-                                        : ngx_http_mspwh_stream_done(append);
+        return ngx_http_mspwh_stream_added(append);
     }
 
     if (append->state != NGX_HTTP_MSPWH_STREAM_REPLICAS
@@ -369,8 +393,18 @@ ngx_http_mspwh_stream_hello(ngx_http_mspwh_append_t *append)
     ngx_http_mspwh_store_cause_e   cause;
 
     resp = &append->resp;
-
     rc = ngx_http_mspwh_store_hello_element(&append->hello, resp, &cause);
+
+    if (rc == NGX_ERROR && resp->type == MSPWH_RESP_ERROR && resp->last
+        && !ngx_http_mspwh_store_is_elsewhere(cause))
+    {
+        append->state = NGX_HTTP_MSPWH_STREAM_XADD;
+        append->cause = cause;
+        ngx_cpystrn(append->refusal, (u_char *) resp->text,
+                    sizeof(append->refusal));
+
+        return NGX_AGAIN;
+    }
 
     if (rc == NGX_ERROR) {
         return ngx_http_mspwh_stream_failed(append, cause,
@@ -383,6 +417,32 @@ ngx_http_mspwh_stream_hello(ngx_http_mspwh_append_t *append)
     }
 
     return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_mspwh_stream_added(ngx_http_mspwh_append_t *append)
+{
+    ngx_http_request_t  *r;
+
+    r = append->request;
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "mspwh: streamed: entry %s, body %O bytes",
+                  append->resp.text, append->ctx->verification->size);
+
+    if (append->refusal[0]) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "mspwh: streamed by \"%V\" as its default user: %s",
+                      r->upstream->peer.name, append->refusal);
+
+        append->refusal[0] = '\0';
+    }
+
+    append->state = NGX_HTTP_MSPWH_STREAM_REPLICAS;
+
+    return append->stream->replicas ? NGX_AGAIN
+                                    : ngx_http_mspwh_stream_done(append);
 }
 
 
@@ -496,6 +556,14 @@ ngx_http_mspwh_stream_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
     append = r->upstream->input_filter_ctx;
 
     if (append->failed) {
+        return;
+    }
+
+    /* a store that refuses a connection may close it after it has said why */
+
+    if (append->refusal[0] && rc == NGX_HTTP_BAD_GATEWAY) {
+        (void) ngx_http_mspwh_stream_failed(append, append->cause,
+                                            (char *) append->refusal);
         return;
     }
 

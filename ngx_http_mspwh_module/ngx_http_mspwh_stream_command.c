@@ -63,22 +63,32 @@ static ngx_chain_t **ngx_http_mspwh_stream_add(ngx_http_request_t *r,
     ngx_chain_t **last, ngx_buf_t *b);
 
 
-ngx_chain_t *
-ngx_http_mspwh_stream_command(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
-    ngx_http_mspwh_stream_t *stream)
+ngx_int_t
+ngx_http_mspwh_stream_find_key(ngx_http_request_t *r,
+    ngx_http_mspwh_stream_t *stream, ngx_str_t *key)
 {
-    ngx_str_t     key, values[NGX_HTTP_MSPWH_STREAM_FIELDS];
-    ngx_chain_t  *first, **last;
-
-    if (ngx_http_complex_value(r, &stream->key, &key) != NGX_OK) {
-        return NULL;
+    if (ngx_http_complex_value(r, &stream->key, key) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (key.len == 0) {
+    /* the "error_page" for a store that fails takes the event */
+
+    if (key->len == 0) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "mspwh: not streamed: the value of \"key=\" is empty");
-        return NULL;
+        return NGX_HTTP_BAD_GATEWAY;
     }
+
+    return NGX_OK;
+}
+
+
+ngx_chain_t *
+ngx_http_mspwh_stream_command(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
+    ngx_http_mspwh_stream_t *stream, ngx_str_t *key)
+{
+    ngx_str_t     values[NGX_HTTP_MSPWH_STREAM_FIELDS];
+    ngx_chain_t  *first, **last;
 
     ngx_memzero(values, sizeof(values));
 
@@ -90,7 +100,7 @@ ngx_http_mspwh_stream_command(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     last = &first;
 
     last = ngx_http_mspwh_stream_add(r, last,
-                 ngx_http_mspwh_stream_head(r, &key, values,
+                 ngx_http_mspwh_stream_head(r, key, values,
                                             ctx->verification->body.size));
 
     last = ngx_http_mspwh_stream_body(r, last);

@@ -13,11 +13,18 @@
 
 
 /*
+ * Sets the key of the stream.  Returns NGX_OK, or the answer if there is none.
+ */
+ngx_int_t ngx_http_mspwh_stream_find_key(ngx_http_request_t *r,
+    ngx_http_mspwh_stream_t *stream, ngx_str_t *key);
+
+/*
  * Returns XADD with copies of the body's buffers, not of its bytes, and with
- * replicas WAIT; or NULL, if there is no memory or no key.
+ * replicas WAIT; or NULL, if there is no memory.
  */
 ngx_chain_t *ngx_http_mspwh_stream_command(ngx_http_request_t *r,
-    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_stream_t *stream);
+    ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_stream_t *stream,
+    ngx_str_t *key);
 
 
 #endif /* _NGX_HTTP_MSPWH_STREAM_COMMAND_H_INCLUDED_ */

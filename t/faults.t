@@ -32,7 +32,8 @@ my %cannot = map { $_ => 1 } qw(
     ngx_http_core_run_phases
     ngx_http_finalize_request ngx_http_run_posted_requests ngx_http_script_variables_count ngx_log_error_core
     ngx_parse_size ngx_parse_time ngx_rbtree_delete ngx_rbtree_insert ngx_shmtx_lock ngx_shmtx_unlock
-    ngx_slprintf ngx_snprintf ngx_sprintf ngx_ssl_shutdown ngx_strerror ngx_strncasecmp ngx_vslprintf
+    ngx_slprintf ngx_snprintf ngx_sprintf ngx_ssl_shutdown ngx_strerror ngx_strncasecmp
+    ngx_vslprintf
 );
 
 # Where they are called: the address after the call. A jump takes the place of one at a function's end.
@@ -56,6 +57,7 @@ my %harmless = map { $_ => 1 } (
     'EVP_MAC_init mspwh_verifier_reset',
     'link ngx_http_mspwh_spool_link',
     'close ngx_http_mspwh_spool_sync_directory',
+    'ngx_tcp_nodelay ngx_http_mspwh_stream_output_filter',
     # the status shows null for what waits in a spool
     map { "$_ ngx_http_mspwh_read_small_file" } qw(ngx_pnalloc open open64 fstat fstat64 read close),
 );

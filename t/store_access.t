@@ -3,12 +3,14 @@
 
 use strict;
 use warnings;
+use JSON::PP qw(decode_json);
 use MspwhEvents qw(event);
 use MspwhFleet;
 use MspwhStore;
 use MspwhTest;
+use POSIX qw(_exit);
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 
 all_need_store();
 
@@ -42,6 +44,7 @@ http {
         add_header X-Verdict \$mspwh_verdict always;
         location / { mspwh on; mspwh_dedup zone=events; proxy_pass http://%%A%%; }
         location /stream { mspwh on; mspwh_stream_pass store key=mspwh:stream; }
+        location = /status { mspwh_status json; }
     }
 }
 CONF
@@ -98,8 +101,15 @@ start_store('main', user => ['edge', 'on', '>rightpassword', split / /, $acl]);
 check('a user with the rights that it takes', $main,
     'mspwh_store_auth "%%DIR%%/right.password" user=edge;', $shared);
 is_deeply([grep { /\[error\]/ } split /\n/, instance_log('edge1')], [], '... and no error');
-check('another user', $main, 'mspwh_store_auth "%%DIR%%/right.password" user=other;', $alone,
-    qr/store "store" is lost: WRONGPASS/);
+check('another user, where anybody may append', $main,
+    'mspwh_store_auth "%%DIR%%/right.password" user=other;', ['200 verified', '200 verified', 202, 202],
+    qr/store "store" is lost: WRONGPASS/,
+    qr/streamed by "[\d.:]+" as its default user: WRONGPASS/);
+is(scalar(() = instance_log('edge1') =~ /as its default user/g), 1, '... once for the connection');
+is(scalar(my @added = entries('main', 'mspwh:stream')), 4, '... each event is in the stream once');
+ask('main', 'ACL', 'SETUSER', 'default', 'resetpass');
+check('another user, where nobody else may', $main, 'mspwh_store_auth "%%DIR%%/right.password" user=other;',
+    $alone, qr/not streamed by .*WRONGPASS/);
 stop_store('main');
 
 start_store('main', user => ['edge', 'on', '>rightpassword', '+hello', '+xadd', '~mspwh:*']);
@@ -201,5 +211,72 @@ start_liar('main', sub {
 });
 check('a store that answers with errors in arrays', '127.0.0.1:' . port('liar_main'), '',
     ['409 in_flight', '409 in_flight', 502, 502], qr/not streamed by .* an answer of another kind/);
+
+
+# a refusal, after which the store closes the connection
+start_liar('refuses', sub { $_[0] eq 'HELLO' ? "-ERR max number of clients reached\r\n" : _exit(0) });
+check('a store that refuses connections', '127.0.0.1:' . port('liar_refuses'), '', $alone,
+    qr/is lost: ERR max number/, qr/not streamed by .*ERR max number/);
+
+# one that comes and goes: 0.1, 0.2, 0.4, 0.8 and 1.6 seconds, each a quarter less at least
+{
+    start_liar('flaps', sub {
+        my ($word) = @_;
+        return "*2\r\n\$4\r\nrole\r\n\$6\r\nmaster\r\n" if $word eq 'HELLO';
+        return $word eq 'PTTL' ? ":-2\r\n" : _exit(0);
+    });
+    my $start = time;
+    try_store('127.0.0.1:' . port('liar_flaps'), '');
+    my $lost = sub { my @lines = instance_log('edge1') =~ /store "store" is lost/g; return @lines >= 6 };
+    ok((wait_until { $lost->() } 20), 'a store that comes and goes is lost again and again');
+    cmp_ok(time - $start, '>', 2.2, '... but less and less often');
+    end_try();
+}
+
+# an array where the probe's number belongs: it is one answer
+{
+    start_liar('probe', sub {
+        my ($word) = @_;
+        return "*2\r\n\$4\r\nrole\r\n\$6\r\nmaster\r\n" if $word eq 'HELLO';
+        return $word eq 'PTTL' ? "*3\r\n:1\r\n:2\r\n:3\r\n" : "\$-1\r\n";
+    });
+    try_store('127.0.0.1:' . port('liar_probe'), '');
+    my $store = decode_json(request(port => 'edge1', method => 'GET', path => '/status')->{body})->{store};
+    is($store->{connects}, 1, 'a probe that is answered by an array connects once');
+    end_try();
+}
+
+# what a store says adds no lines to the log
+start_liar('lines', sub {
+    my ($word) = @_;
+    my $line = sub { "$_[0]\n2026/01/01 00:00:00 [crit] forged\t\x7f" };
+    my $bulk = sub { '$' . length($_[0]) . "\r\n$_[0]\r\n" };
+    return "*2\r\n\$4\r\nrole\r\n\$6\r\nmaster\r\n" if $word eq 'HELLO';
+    return "*2\r\n" . $bulk->('maxmemory-policy') . $bulk->($line->('policy')) if $word eq 'CONFIG';
+    return $bulk->($line->('entry')) if $word eq 'XADD';
+    return $word eq 'SET' ? '-' . $line->('ERR error') . "\r\n" : ":-2\r\n";
+});
+check('a store that says more than one line', '127.0.0.1:' . port('liar_lines'), '',
+    ['200 verified', '200 verified', 202, 202],
+    map { qr/$_\?2026\/01\/01 00:00:00 \[crit\] forged\?\?/ } 'entry', 'policy', 'ERR error');
+for my $edge (qw(edge1 edge2)) {
+    is_deeply([grep { /^2026.01.01/ } split /\n/, slurp(instance_file($edge, 'logs/error.log'))], [],
+        "... which the log of $edge has in one");
+}
+
+# What is neither nil, nor "d", nor a claim, is no answer to a claim.
+my %kinds = (
+    status => "+OK\r\n", number => ":1\r\n", array => "*2\r\n:1\r\n\$-1\r\n", string => "\$1\r\nx\r\n",
+    delivered => "+d\r\n", nothing => "\$0\r\n\r\n",
+);
+for my $kind (sort keys %kinds) {
+    start_liar($kind, sub {
+        my ($word) = @_;
+        return "*2\r\n\$4\r\nrole\r\n\$6\r\nmaster\r\n" if $word eq 'HELLO';
+        return $word eq 'SET' ? $kinds{$kind} : ":-2\r\n";
+    });
+    check("a claim that is answered: $kind", '127.0.0.1:' . port("liar_$kind"), '', $alone,
+        qr/store "store" is lost: an answer of another kind/);
+}
 
 done_testing();

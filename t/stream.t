@@ -33,6 +33,7 @@ server {
     location /unsent { mspwh on; sendfile on; mspwh_stream_pass store key=mspwh; }
     location /key { mspwh on; mspwh_stream_pass store key=mspwh:$mspwh_entity; }
     location /nokey { mspwh on; mspwh_stream_pass store key=$arg_key; }
+    location /nokey/kept { mspwh on; mspwh_stream_pass store key=$arg_key; error_page 502 = @kept; }
     location /copied { mspwh on; mspwh_stream_pass both key=mspwh replicas=1 wait=2s; }
     location /copies { mspwh on; mspwh_stream_pass store key=mspwh replicas=2 wait=100ms;
         error_page 504 = @kept; }
@@ -126,7 +127,9 @@ is(signed('/redirected', event('Ticket created'))->{status}, 202, 'of an error_p
 is((added())[1]{uri}, '/redirected', '... with the URI that the sender asked for');
 is(signed('/key', event('Ticket deleted'))->{status}, 202, 'a key with a variable');
 is(scalar added('mspwh:ticket'), 1, '... is another stream');
-is(signed('/nokey', event('Ticket deleted'))->{status}, 500, 'an empty one: 500');
+is(signed('/nokey', event('Ticket deleted'))->{status}, 502, 'an empty one: 502');
+is(signed('/nokey/kept', event('Ticket deleted'))->{status}, 202, '... which error_page can take');
+is(scalar(unlink glob dir() . '/spool/*'), 2, '... to spool it');
 is(signed('/nokey?key=other', event('Ticket deleted'))->{status}, 202, '... and one that is not');
 is(scalar added('other'), 1, '... is a stream');
 
