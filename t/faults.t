@@ -75,10 +75,10 @@ sub judge {
     $harmless ||= $function =~ /^mspwh_extract_(?:keep|item)$/ && ($kind->{status} == 401 || $kind->{suffix});
     # the location that error_page leads to begins anew
     $harmless ||= $function =~ /^$begins$/ && $kind->{path} =~ /^\/down/;
-    # without the store, the zone decides
-    my $lost = $kind->{store} && !$kind->{streamed} && $function =~ /^(?:ngx_http_mspwh_(?:store|pipeline)_)/;
+    # without the store, the zone decides; and the worker's own connection to it is nothing to other requests
+    my $lost = !$kind->{streamed} && $function =~ /^ngx_http_mspwh_(?:store|pipeline)_/;
     $harmless ||= $lost;
-    my @allowed = $lost ? ($kind->{status}, 200)
+    my @allowed = $lost && $kind->{store} ? ($kind->{status}, 200)
         : $harmless ? $kind->{status}
         : $name =~ /^ngx_http_(?:send_header|output_filter)$/ ? 0
         : (500, 503);

@@ -351,6 +351,8 @@ sub reports {
 # Modules that have to be asked for when nginx is built, and what needs them in a configuration.
 my %optional = (
     http_auth_request_module => qr/\bauth_request(?:_set)?\s/,
+    http_flv_module          => qr/\bflv\s*;/,
+    http_mp4_module          => qr/\bmp4\s*;/,
     http_realip_module       => qr/\b(?:set_real_ip_from|real_ip_header)\s/,
     http_ssl_module          => qr/\b(?:ssl_\w+|proxy_ssl_\w+)\s|\blisten\s[^;]*\bssl\b/,
     http_stub_status_module  => qr/\bstub_status\b/,
