@@ -76,7 +76,8 @@ sub judge {
     # the location that error_page leads to begins anew
     $harmless ||= $function =~ /^$begins$/ && $kind->{path} =~ /^\/down/;
     # without the store, the zone decides; and the worker's own connection to it is nothing to other requests
-    my $lost = !$kind->{streamed} && $function =~ /^ngx_http_mspwh_(?:store|pipeline)_/;
+    my $lost = !$kind->{streamed} && $function =~ ($kind->{store} ? qr/^ngx_http_mspwh_(?:store|pipeline)_/
+        : qr/^ngx_http_mspwh_(?:store_(?!json|prometheus)|pipeline_)/);
     $harmless ||= $lost;
     my @allowed = $lost && $kind->{store} ? ($kind->{status}, 200)
         : $harmless ? $kind->{status}

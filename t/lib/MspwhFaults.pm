@@ -444,16 +444,12 @@ sub sweep {
         my $r = trial($kind, $class, $n, %o);
         store_ready() if $kind->{store};
         my ($left, $open) = quiet($blocks, $fds);
-        # commands are kept for further use: one more may be needed now and then, but not each time
+        # the worker keeps commands for further use, and connects to the store again: now and then that takes
+        # more than before, but not each time
         for (1 .. 4) {
-            last if !$kind->{store} or $left <= $blocks;
-            $blocks = $left;
+            last if !has_store() or $left <= $blocks and $open <= $fds;
+            ($blocks, $fds) = ($left, $open);
             trial($kind, $class, $n, %o);
-            store_ready();
-            ($left, $open) = quiet($blocks, $fds);
-        }
-        # the worker may just be making its connection to the store anew
-        if (!$kind->{store} and has_store() and ($left > $blocks or $open > $fds)) {
             store_ready();
             ($left, $open) = quiet($blocks, $fds);
         }
