@@ -221,15 +221,12 @@ ngx_http_mspwh_store_lost(ngx_http_mspwh_store_session_t *session,
 
     if (ready) {
         session->tries = session->addresses->nelts;
+    }
 
-        /* longer each time, or one that comes and goes would fill the log */
+    /* not before: of one that comes and goes, the log would be full */
 
-        if (steady) {
-            session->sudden = 0;
-        }
-
-        session->backoff = NGX_HTTP_MSPWH_STORE_FIRST << session->sudden;
-        session->sudden = ngx_min(session->sudden + 1, 6);
+    if (steady) {
+        session->backoff = NGX_HTTP_MSPWH_STORE_FIRST;
     }
 
     if (ngx_http_mspwh_store_is_elsewhere(cause)) {

@@ -45,7 +45,6 @@ struct ngx_http_mspwh_store_session_s {
     ngx_uint_t                          primary;    /* the last that was one */
     ngx_uint_t                          tries;      /* before it is down */
     ngx_msec_t                          backoff;
-    ngx_uint_t                          sudden;     /* ends in a row */
     ngx_msec_t                          ready;      /* since when */
 
     /* it has been tried without success: nobody is to wait for it */
