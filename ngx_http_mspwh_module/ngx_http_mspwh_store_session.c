@@ -223,12 +223,6 @@ ngx_http_mspwh_store_lost(ngx_http_mspwh_store_session_t *session,
         session->tries = session->addresses->nelts;
     }
 
-    /* not before: of one that comes and goes, the log would be full */
-
-    if (steady) {
-        session->backoff = NGX_HTTP_MSPWH_STORE_FIRST;
-    }
-
     if (ngx_http_mspwh_store_is_elsewhere(cause)) {
         session->has_server = 1;
     }
@@ -312,6 +306,7 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
 
     session->pipeline.state = NGX_HTTP_MSPWH_STORE_READY;
     session->ready = ngx_current_msec;
+    session->backoff = NGX_HTTP_MSPWH_STORE_FIRST;
     session->has_server = 0;
 
     (void) ngx_atomic_fetch_add(&session->pipeline.counters->connects, 1);

@@ -10,7 +10,7 @@ use MspwhStore;
 use MspwhTest;
 use POSIX qw(_exit);
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 
 all_need_store();
 
@@ -217,21 +217,6 @@ check('a store that answers with errors in arrays', '127.0.0.1:' . port('liar_ma
 start_liar('refuses', sub { $_[0] eq 'HELLO' ? "-ERR max number of clients reached\r\n" : _exit(0) });
 check('a store that refuses connections', '127.0.0.1:' . port('liar_refuses'), '', $alone,
     qr/is lost: ERR max number/, qr/not streamed by .*ERR max number/);
-
-# one that comes and goes: 0.1, 0.2, 0.4, 0.8 and 1.6 seconds, each a quarter less at least
-{
-    start_liar('flaps', sub {
-        my ($word) = @_;
-        return "*2\r\n\$4\r\nrole\r\n\$6\r\nmaster\r\n" if $word eq 'HELLO';
-        return $word eq 'PTTL' ? ":-2\r\n" : _exit(0);
-    });
-    my $start = time;
-    try_store('127.0.0.1:' . port('liar_flaps'), '');
-    my $lost = sub { my @lines = instance_log('edge1') =~ /store "store" is lost/g; return @lines >= 6 };
-    ok((wait_until { $lost->() } 20), 'a store that comes and goes is lost again and again');
-    cmp_ok(time - $start, '>', 2.2, '... but less and less often');
-    end_try();
-}
 
 # an array where the probe's number belongs: it is one answer
 {
