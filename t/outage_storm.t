@@ -154,7 +154,7 @@ while ($sending or $n < 12) {
         kill KILL => $loop->{pid};
         waitpid $loop->{pid}, 0;
         $killed++;
-        within(60, sub { unlocked($spool) });
+        wait_until { unlocked($spool) } 60;
         begin_loop();
     }
     $sending = grep { waitpid($_, WNOHANG) == 0 } @senders;
@@ -169,7 +169,7 @@ is(scalar keys %sent, $events, "$events events of $tickets tickets are sent to t
 is(scalar(grep { $_->{status} != 202 } values %sent), 0, '... and answered 202');
 my %refused = map { $sent{$_}{type} eq 'ticket.attachment.added' ? ($_ => 1) : () } keys %sent;
 
-within(60 + $events / 50, sub { !names($spool) });
+wait_until { !names($spool) } 60 + $events / 50;
 is_deeply([names($spool)], [], 'once the backend is up, the spool becomes empty');
 is_deeply([files($spool)], [], '... with no file left');
 is(end_process($loop, 'TERM'), 0, 'the loop ends when told to');

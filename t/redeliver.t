@@ -84,7 +84,7 @@ END { kill KILL => @children if @children }
         'oldest first, byte for byte, one of 5 MB too');
     is_deeply([map { $_->{header}{lc $name} } @r], [map { sign(SECRET, $_) } @bodies],
         '... with their signatures');
-    within(60, sub { tries() >= 20 });
+    wait_until { tries() >= 20 } 60;
     is_deeply([map { $_->[3] } tries()], [('verified') x 20], '... which nginx has verified');
     is(scalar(keys %{ { map { $_->[2] => 1 } tries() } }), 1, '... over one connection');
     is_deeply([map { $_->[5] } tries()], [('-') x 20], '... not chunked');
@@ -93,7 +93,7 @@ END { kill KILL => @children if @children }
 
     simple_event($dir, 'ticket.created', $_) for 1 .. 50;
     redeliver('--quiet', $dir, url('/sink'));
-    ok(within(60, sub { tries() >= 70 }), 'fifty events that are answered at once');
+    ok((wait_until { tries() >= 70 } 60), 'fifty events that are answered at once');
     my @at = map { $_->[0] } (tries())[-50 .. -1];
     my @gap = sort { $a <=> $b } map { $at[$_] - $at[$_ - 1] } 1 .. 49;
     cmp_ok($gap[1], '<', 0.03, '... none waits for an ACK of 40 ms');
@@ -144,7 +144,7 @@ END { kill KILL => @children if @children }
     is_deeply({ map { $_ => slurp("$dir/$_") } grep { !/\.state$/ } files($dir) }, \%before,
         '... what failed is kept as it was, the other is gone');
     my $order = '';
-    within(60, sub { $order = join ' ', map { $_->[4] } (tries())[-7 .. -1]; $order eq '1 7 7 7 9 2 3' });
+    wait_until { $order = join ' ', map { $_->[4] } (tries())[-7 .. -1]; $order eq '1 7 7 7 9 2 3' } 60;
     is($order, '1 7 7 7 9 2 3', 'events of a type that has just failed come after the others');
     seen();
 
@@ -252,7 +252,7 @@ if (!$slow_pid) {
         open my $fh, '>>', $slow_log;
         syswrite $fh, "+$id\n";
         sleep 0.5;
-        within(60, sub { !-e "$slow_log.hold" });
+        wait_until { !-e "$slow_log.hold" } 60;
         syswrite $fh, "-$id\n";
         print $client "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         _exit(0);
@@ -270,7 +270,7 @@ sub slow_log { my @l = split /\n/, slurp($slow_log); return @l }
     simple_event($dir, 'ticket.created', $_, ticket => $_) for 11 .. 18;
     hold();
     my $process = begin_process('--jobs', 4, $dir, $slow_url);
-    ok(within(60, sub { slow_log() >= 4 }), '--jobs 4: four events are sent, none of which is answered');
+    ok((wait_until { slow_log() >= 4 } 60), '--jobs 4: four events are sent, none of which is answered');
     let_go();
     is(end_process($process), 0, '... then the others');
     my ($most, $now) = (0, 0);
@@ -290,7 +290,7 @@ sub slow_log { my @l = split /\n/, slurp($slow_log); return @l }
     simple_event($dir, 'ticket.created', $_) for 21 .. 23;
     hold();
     my $first = begin_process($dir, $slow_url);
-    ok(within(60, sub { slow_log() >= 1 }), 'while one runs');
+    ok((wait_until { slow_log() >= 1 } 60), 'while one runs');
     my ($rc, $text) = redeliver($dir, $slow_url);
     is($rc, 3, '... a second on the same directory: exit status 3');
     like($text, qr/^$us: another .* works on "\Q$dir\E" \(process $first->{pid}\): only one may$/,
@@ -306,20 +306,20 @@ sub slow_log { my @l = split /\n/, slurp($slow_log); return @l }
 
     hold();
     my $second = begin_process('--loop', $dir, $slow_url);
-    ok(within(60, sub { slow_log() >= 3 }), 'its parent killed with -9');
+    ok((wait_until { slow_log() >= 3 } 60), 'its parent killed with -9');
     end_process($second, 'KILL');
     ($rc, $text) = redeliver($dir, $slow_url);
     is($rc, 3, '... the lock is held');
     like($text, qr/the workers of process $second->{pid}, which has ended/,
         '... by the worker, says a second');
     let_go();
-    ok(within(60, sub { unlocked($dir) }), '... until the worker has ended');
+    ok((wait_until { unlocked($dir) } 60), '... until the worker has ended');
     is_deeply([slow_log()], [map { ("+$_", "-$_") } 21, 22], '... with the event it had in hand');
     is_deeply([map { /,(\d+),48213/ } files($dir)], [23, 23], '... which is removed, and the next is there');
 
     hold();
     my $third = begin_process($dir, $slow_url);
-    ok(within(60, sub { slow_log() >= 5 }), 'its worker killed with -9');
+    ok((wait_until { slow_log() >= 5 } 60), 'its worker killed with -9');
     kill KILL => workers_of($third);
     let_go();
     is(end_process($third), 1, '... exit status 1');
@@ -339,14 +339,14 @@ sub slow_log { my @l = split /\n/, slurp($slow_log); return @l }
     spool($dir, 'ticket.note.added', 31, $note);
     my $loop = begin_process(qw(--loop=0.1 --retry-first 0.2 --retry-max=0.8 --jobs=2),
         $dir, url('/webhook'));
-    ok(within(60, sub { tries() > $tried }), '--loop');
+    ok((wait_until { tries() > $tried } 60), '--loop');
     my $body = event('ticket.created', 32, more => 'z' x 30_000_000);
     my $large = spool($dir, 'ticket.created', 32, $body, ticket => 5);
-    ok(within(60, sub { grep { $_->{length} > 30_000_000 } records() }),
+    ok((wait_until { grep { $_->{length} > 30_000_000 } records() } 60),
         '... delivers an event that comes later, while another waits');
     my @peak = map { slurp("/proc/$_/status") =~ /VmHWM:\s*(\d+)/ } workers_of($loop);
     cmp_ok((sort { $a <=> $b } @peak)[-1], '<', 30_000, '... and has no body of 30 MB in memory');
-    ok(within(60, sub { (grep { $_->[1] == 502 and $_->[4] eq 31 } tries()) >= 6 }), '... tries the other');
+    ok((wait_until { (grep { $_->[1] == 502 and $_->[4] eq 31 } tries()) >= 6 } 60), '... tries the other');
     my @at = map { $_->[0] } grep { $_->[1] == 502 and $_->[4] eq 31 } tries();
     my @gap = map { $at[$_ + 1] - $at[$_] } 0 .. 4;
     # a busy machine adds to each
@@ -359,14 +359,13 @@ sub slow_log { my @l = split /\n/, slurp($slow_log); return @l }
     ok($wait > 0.799 && $wait < 0.961, '... up to --retry-max') or diag $wait;
     clear_records();
     ok(reload(targets('%%A%%')), 'its backend is up again');
-    ok(within(60, sub { !files($dir) }), '... delivered');
+    ok((wait_until { !files($dir) } 60), '... delivered');
     is_deeply([map { $_->{sha256} } seen()], [sha256_hex($note)],
         '... once, though dedup knows the event as delivered');
     is(signed('/public', $note)->{status}, 200, '... as a repeat by the sender shows');
     is(scalar(seen()), 0, '... which does not arrive');
     is(end_process($loop, 'INT'), 0, 'SIGINT: exit status 0');
-    like(said(), qr/^$us: 2 sent, 0 kept, 0 quarantined \(502: \d+(?:, unreadable: 1)?\)$/m,
-        '... with the counts');
+    like(said(), qr/^$us: 2 sent, 0 kept, 0 quarantined \(502: \d+\)$/m, '... with the counts');
 }
 
 # --- killed at every step, and at any moment
@@ -416,7 +415,7 @@ sub kept_in {
                 local @ENV{qw(PERL5OPT KILL_AT)} = ("-I${\dir()} -MKillAt", $step);
                 redeliver($what eq 'requeue' ? ('--requeue', $dir) : ($dir, url('/webhook')));
             }
-            within(60, sub { unlocked($dir) });
+            wait_until { unlocked($dir) } 60;
             my $arrived = grep { $_->{sha256} eq sha256_hex($body) } records();
             my $state = kept_in($dir, $file, $body);
             ok($what eq 'delivery' ? $arrived : $state, "killed at step $step of a $what: not lost");
@@ -452,7 +451,7 @@ for (['a delivery', 1, '', both => SECRET], ['a quarantine', 2, '', both => 'the
         local @ENV{qw(PERL5OPT KILL_AT_CHANGE)} = ("-I${\dir()} -MKillAt", 1);
         redeliver('--requeue', $dir) if $from or $moved eq 'headers';
         my ($rc) = redeliver('--now', $dir, url('/webhook'));
-        within(60, sub { unlocked($dir) });
+        wait_until { unlocked($dir) } 60;
         $done = $rc != 137 && !names($dir);
     }
     is($done && $runs, $least, "$what, killed at each change: it ends with run $least");
@@ -474,14 +473,14 @@ for (['a delivery', 1, '', both => SECRET], ['a quarantine', 2, '', both => 'the
     my $until = time + 7;
     for my $kills (1 .. 40) {
         my $process = begin_process('--now', '--jobs=3', $dir, url('/webhook'));
-        within(60, sub { workers_of($process) });
+        wait_until { workers_of($process) } 60;
         sleep rand 0.05;
         if ($kills % 3 == 0) {
             kill KILL => (workers_of($process))[0] // ();
             sleep rand 0.05;
         }
         end_process($process, 'KILL');
-        within(60, sub { unlocked($dir) });
+        wait_until { unlocked($dir) } 60;
         my %arrived = map { $_->{sha256} => 1 } records();
         my %there = map { $_ => 1 } files($dir);
         for (keys %file) {

@@ -117,11 +117,11 @@ sub left { return join ' ', map { (split /,/)[3] } names($_[0]) }
     spooled_event($dir, 'ticket.created', $_) for 72, 73;
     spooled_event($dir, 'ticket.created', 74, ticket => 5);
     my $loop = begin_process(qw(--loop=0.1 --retry-first=0.3 --retry-max=0.3), $dir, $server);
-    ok(within(60, sub { left($dir) eq '71 72 73' }), '--loop: the other ticket goes on');
-    ok(within(60, sub { (state_of($dir, $first)->{attempts} // 0) >= 3 }), '... the first event is tried');
+    ok((wait_until { left($dir) eq '71 72 73' } 60), '--loop: the other ticket goes on');
+    ok((wait_until { (state_of($dir, $first)->{attempts} // 0) >= 3 } 60), '... the first event is tried');
     is(left($dir), '71 72 73', '... and those after it wait');
     ok(reload(conf('%%A%%')), 'its backend is up again');
-    ok(within(60, sub { left($dir) eq '' }), '... all are delivered');
+    ok((wait_until { left($dir) eq '' } 60), '... all are delivered');
     is(ids(), '74 71 72 73', '... in order');
     is(end_process($loop, 'TERM'), 0, '... and the loop ends');
 }

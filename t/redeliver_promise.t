@@ -103,7 +103,7 @@ sub killed_before_removed {
     accepted(1);
     mode('late');
     my $process = begin_process('--now', $spool, $server);
-    ok(within(60, sub { slurp($taken) =~ /1/ }), 'the backend has it');
+    ok((wait_until { slurp($taken) =~ /1/ } 60), 'the backend has it');
     kill KILL => $process->{pid}, workers_of($process);
     end_process($process);
     mode(200);
@@ -129,7 +129,7 @@ sub read_only_before_removed {
     simple_event($dir, 'ticket.created', 1);
     mode('late');
     my $process = begin_process($dir, $server);
-    ok(within(60, sub { slurp($taken) =~ /1/ }), 'the backend has it');
+    ok((wait_until { slurp($taken) =~ /1/ } 60), 'the backend has it');
     is((run('mount', '-o', 'remount,ro', $dir))[0], 0, '... and the disk is read-only');
     is(end_process($process), 4, '... it is not removed');
     is((redeliver('--quiet', $dir, $server))[0], 2, '... and not sent');

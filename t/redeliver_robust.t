@@ -11,15 +11,7 @@ use MspwhTest;
 
 my $us = 'mspwh-redeliver';
 
-start_http(<<'CONF');
-server {
-    listen 127.0.0.1:%%PORT%%;
-    mspwh on;
-    mspwh_secret '%%SECRET%%';
-    location / { proxy_pass http://%%A%%; }
-}
-CONF
-my $server = 'http://127.0.0.1:' . port();
+my $server = start_target();
 my @mounted;
 END { run('umount', '-l', $_) for @mounted }
 
@@ -71,7 +63,7 @@ SKIP: {
     skip 'no file system can be mounted here', 1 if !mounted($dir, small_disk('1m'));
     my @events = map { simple_event($dir, 'ticket.created', $_, uri => '/wait/1.5') } 1, 2;
     my $process = begin_process($dir, $server);
-    ok(within(60, sub { records() >= 1 }), 'a disk that becomes read-only while an event is being sent');
+    ok((wait_until { records() >= 1 } 60), 'a disk that becomes read-only while an event is being sent');
     ok(mounted($dir, '-o', 'remount,ro'), '... remounted');
     is(end_process($process), 4, '... exit status 4');
     like(said(), qr/^$us: \Q$events[0]\E was delivered, but cannot be removed: Read-only/m, '... said');
@@ -134,9 +126,9 @@ my $now = \&Time::HiRes::time;
 PERL
     local @ENV{qw(PERL5OPT SET_BACK)} = ("-I${\dir()} -MBack", dir() . '/set_back');
     my $loop = begin_process(qw(--loop=0.1 --retry-first=0.2 --retry-max=0.2), $dir, $server);
-    ok(within(60, sub { records() >= 2 }), 'a loop tries an event again and again');
+    ok((wait_until { records() >= 2 } 60), 'a loop tries an event again and again');
     write_file('set_back', '');
-    ok(within(60, sub { records() >= 8 }), 'a clock that is set back does not stop it');
+    ok((wait_until { records() >= 8 } 60), 'a clock that is set back does not stop it');
     is(end_process($loop, 'TERM'), 0, '... which ends when told to');
     seen();
 }
@@ -204,7 +196,7 @@ SKIP: {
     simple_event($dir, 'ticket.created', 1, uri => '/wait/1');
     chown $uid, $gid, $dir, map { "$dir/$_" } files($dir);
     my $process = begin_process($dir, $server);
-    ok(within(60, sub { records() >= 1 }), 'root becomes the owner of the directory');
+    ok((wait_until { records() >= 1 } 60), 'root becomes the owner of the directory');
     for my $pid ($process->{pid}, workers_of($process)) {
         my $status = slurp("/proc/$pid/status");
         my @of = map { [$status =~ /^$_:\s*(.*?)\s*$/m ? split ' ', $1 : ()] } qw(Uid Gid Groups);

@@ -10,15 +10,7 @@ use MspwhTest;
 
 my $us = 'mspwh-redeliver';
 
-start_http(<<'CONF');
-server {
-    listen 127.0.0.1:%%PORT%%;
-    mspwh on;
-    mspwh_secret '%%SECRET%%';
-    location / { proxy_pass http://%%A%%; }
-}
-CONF
-my $server = 'http://127.0.0.1:' . port();
+my $server = start_target();
 
 sub failing_event { return simple_event(@_, uri => '/status/503') }
 
@@ -93,7 +85,7 @@ for my $step (0 .. 3) {
         local @ENV{qw(PERL5OPT KILL_AT)} = ("-I${\dir()} -MKillAt", $step);
         redeliver($dir, $server);
     }
-    within(60, sub { unlocked($dir) });
+    wait_until { unlocked($dir) } 60;
     is_deeply([slurp("$dir/$event.body"), slurp("$dir/$event.headers")],
         [event('ticket.created', 1), $before], "killed at step $step of writing the state: it is whole");
     redeliver('--now', $dir, url('/webhook'));
@@ -194,10 +186,10 @@ PERL
     simple_event($dir, 'ticket.created', $_, uri => '/wait/0.4') for 1 .. 20;
     local $ENV{PERL5OPT} = "-I${\dir()} -MFaster";
     my $process = begin_process($dir, $server);
-    ok(within(60, sub { -e "$dir/status.json" }), 'status.json is there while a run goes on');
+    ok((wait_until { -e "$dir/status.json" } 60), 'status.json is there while a run goes on');
     my $status = decode_json(slurp("$dir/status.json"));
     cmp_ok($status->{waiting}, '>', 0, '... with what waits');
-    ok(within(60, sub { decode_json(slurp("$dir/status.json"))->{waiting} < $status->{waiting} }),
+    ok((wait_until { decode_json(slurp("$dir/status.json"))->{waiting} < $status->{waiting} } 60),
         '... and is written again');
     is(end_process($process, 'TERM'), 1, '... until the end');
     my $left = names($dir);

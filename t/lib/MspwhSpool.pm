@@ -16,8 +16,8 @@ use Time::Local qw(timegm);
 use MspwhTest;
 
 our @EXPORT = qw(
-    event spool simple_event new_spool files both names state_of epoch age redeliver redeliver_later
-    begin_process end_process within workers_of unlocked seen said
+    event spool simple_event start_target new_spool files both names state_of epoch age redeliver
+    redeliver_later begin_process end_process workers_of unlocked seen said
 );
 
 # Seconds after which a process of begin_process() is ended.
@@ -62,14 +62,29 @@ sub spool {
         !defined $content_type ? 'Content-Type:' : $content_type eq '' ? 'Content-Type;'
             : "Content-Type: $content_type";
     write_file("$dir/$name.body", $body);
-    write_file("$dir/$name.headers",
+    # the event is there, whole, once its headers have their name
+    my $unfinished = write_file("$dir/.tmp-$name",
         $headers . ($o{header} // 'X-Webhook-Signature') . ': ' . sign($secret, $body) . "\n");
+    rename $unfinished, "$dir/$name.headers" or die "$unfinished: $!";
     return $name;
 }
 
 sub simple_event {
     my ($dir, $type, $id, %o) = @_;
     return spool($dir, $type, $id, event($type, $id, %o), %o);
+}
+
+# A server that verifies events and passes them to backend A; its URL.
+sub start_target {
+    start_http(<<'CONF');
+server {
+    listen 127.0.0.1:%%PORT%%;
+    mspwh on;
+    mspwh_secret '%%SECRET%%';
+    location / { proxy_pass http://%%A%%; }
+}
+CONF
+    return 'http://127.0.0.1:' . port();
 }
 
 my $dirs = 0;
@@ -136,18 +151,11 @@ sub begin_process {
     return { pid => $pid, out => $out };
 }
 
-sub within {
-    my ($seconds, $done) = @_;
-    my ($until, $result) = time + $seconds;
-    sleep 0.02 while !($result = $done->()) and time < $until;
-    return $result;
-}
-
 # Exit status, or undef if it does not end in time.
 sub end_process {
     my ($process, $signal) = @_;
     kill $signal => $process->{pid} if $signal;
-    within(60, sub { waitpid($process->{pid}, WNOHANG) == $process->{pid} }) or return;
+    (wait_until { waitpid($process->{pid}, WNOHANG) == $process->{pid} } 60) or return;
     my $status = $?;
     $said .= slurp($process->{out});
     return $status >> 8 || $status;

@@ -15,7 +15,7 @@ use Time::HiRes qw(sleep time);
 use MspwhTest;
 
 our @EXPORT = qw(
-    has_store all_need_store start_store stop_store signal_store store_pid ask entries replica_of
+    has_store all_need_store start_store stop_store signal_store store_pid ask entries follow replica_of
     start_proxy start_liar connect_store command read_reply store_log
 );
 
@@ -207,11 +207,19 @@ sub pass_on {
     return 1;
 }
 
-# Makes one a replica of another, and waits until it has caught up.
+# Makes one a replica of another, which may still be busy: whether it has its data in time.
+sub follow {
+    my ($replica, $primary, $seconds) = @_;
+    ask($replica, 'REPLICAOF', '127.0.0.1', port("store_$primary"));
+    return wait_until {
+        (eval { ask($replica, 'INFO', 'replication') } // '') =~ /master_link_status:up/;
+    } $seconds // 20;
+}
+
+# ... and waits until it has caught up.
 sub replica_of {
     my ($replica, $primary) = @_;
-    ask($replica, 'REPLICAOF', '127.0.0.1', port("store_$primary"));
-    wait_until { ask($replica, 'INFO', 'replication') =~ /master_link_status:up/ } 20 or return 0;
+    follow($replica, $primary) or return 0;
 
     # the stream of commands begins once the replica has said that it is ready
     ask($primary, 'SET', 'replicated', 1);

@@ -60,7 +60,7 @@ for (@ways) {
     truncate dir() . '/moments.log', 0;
     my $start = time;
     my $process = begin_process('--quiet', @options, $dir, 'http://127.0.0.1:' . port());
-    ok(within(60, sub { -s dir() . '/moments.log' }), "$what: events are sent");
+    ok((wait_until { -s dir() . '/moments.log' } 60), "$what: events are sent");
     my ($ran, $waited) = seconds_of($process->{pid});
     my ($first) = slurp(dir() . '/moments.log') =~ /^(\S+)/;
     my $seconds = $first - $start - $waited;
@@ -75,10 +75,10 @@ for (@ways) {
     my $all = 0;
     $all += $_ for @memory;
     cmp_ok($all, '<', 500, sprintf '... in %.0f MB, of which the parent has %.0f', $all, $memory[0]);
-    my $status = within(60, sub { eval { decode_json(slurp("$dir/status.json")) } });
+    my $status = wait_until { eval { decode_json(slurp("$dir/status.json")) } } 60;
     cmp_ok($status->{waiting} // 0, '>', $events / 2, '... status.json tells of them meanwhile');
     kill TERM => $process->{pid};
-    ok(within(120, sub { waitpid($process->{pid}, POSIX::WNOHANG()) == $process->{pid} }), '... and it ends');
+    ok((wait_until { waitpid($process->{pid}, POSIX::WNOHANG()) == $process->{pid} } 120), '... and it ends');
     unlink "$dir/status.json";
 }
 

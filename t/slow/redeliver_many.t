@@ -41,13 +41,13 @@ sub begin_run { return begin_process('--quiet', '--now', "--jobs=$jobs", $dir, $
 my $process = begin_run();
 for my $kill (1 .. $kills) {
     my $size = $events * $kill / ($kills + 1) * 10;
-    ok(within(600, sub { -s $log > $size }), "kill $kill of $kills");
+    ok((wait_until { -s $log > $size } 600), "kill $kill of $kills");
     kill KILL => $process->{pid}, workers_of($process);
     end_process($process);
-    within(60, sub { unlocked($dir) });
+    wait_until { unlocked($dir) } 60;
     $process = begin_run();
 }
-ok(within(1200, sub { !unlocked($dir) or !names($dir) }) && within(1200, sub { unlocked($dir) }),
+ok((wait_until { !unlocked($dir) or !names($dir) } 1200) && (wait_until { unlocked($dir) } 1200),
     'a last run ends');
 is(end_process($process), 0, '... with nothing left');
 is_deeply([names($dir)], [], '... no event');

@@ -122,14 +122,6 @@ sub fault {
 
 sub some { return $_[rand @_] }
 
-sub follow {
-    my ($old, $new) = @_;
-    ask($old, 'REPLICAOF', '127.0.0.1', port("store_$new"));
-    return wait_until {
-        (eval { ask($old, 'INFO', 'replication') } // '') =~ /master_link_status:up/;
-    } 20;
-}
-
 my @deeds = (
     ['a worker is killed' => sub {
         my @workers = MspwhFleet::instance_workers(some(@edges));

@@ -87,14 +87,6 @@ my ($primary, $replica) = qw(main replica);
 
 sub some { return $_[rand @_] }
 
-sub follow {
-    my ($old, $new) = @_;
-    ask($old, 'REPLICAOF', '127.0.0.1', port("store_$new"));
-    return wait_until {
-        (eval { ask($old, 'INFO', 'replication') } // '') =~ /master_link_status:up/;
-    } 30;
-}
-
 my @deeds = (
     ['a worker' => sub { kill KILL => some(MspwhFleet::instance_workers(some(@edges))) }],
     ['an edge' => sub { my $edge = some(@edges); kill_instance($edge); sleep 0.7; start_instance($edge) }],
@@ -108,19 +100,19 @@ my @deeds = (
         ask($replica, 'REPLICAOF', 'NO', 'ONE');
         ($primary, $replica) = ($replica, $primary);
         start_store($replica);
-        follow($replica, $primary);
+        follow($replica, $primary, 30);
     }],
     ['the replica' => sub {
         stop_store($replica);
         sleep 1;
         start_store($replica);
-        follow($replica, $primary);
+        follow($replica, $primary, 30);
     }],
     ['the primary, and it comes back' => sub {
         stop_store($primary);
         sleep 0.5;
         start_store($primary);
-        follow($replica, $primary);
+        follow($replica, $primary, 30);
     }],
 );
 
