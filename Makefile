@@ -34,7 +34,7 @@
 
 NGINX        ?= $(shell PATH="$$PATH:/usr/sbin" command -v nginx)
 NGINX_SRC    ?= /usr/share/nginx/src
-MODULES_PATH ?= $(shell tools/modules-path "$(NGINX)")
+MODULES_PATH ?= $(shell tools/nginx modules-path "$(NGINX)")
 PREFIX       ?= /usr/local
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
 
@@ -68,8 +68,8 @@ build/nginx-src: FORCE
 	@mkdir -p build
 	@echo "$(NGINX_SRC) $(NGINX)" | cmp -s - $@ || echo "$(NGINX_SRC) $(NGINX)" > $@
 
-$(CONFIGURED): config VERSION tools/configure-nginx build/nginx-src
-	tools/configure-nginx "$(NGINX_SRC)" $(TREE) "$(CURDIR)" "$(NGINX)"
+$(CONFIGURED): config VERSION tools/nginx build/nginx-src
+	tools/nginx configure "$(NGINX_SRC)" $(TREE) "$(CURDIR)" "$(NGINX)"
 
 # install makes a new file: a running nginx has the old one mapped
 
@@ -87,7 +87,7 @@ $(INSPECT): $(INSPECT_SOURCES) $(INSPECT_HEADERS) $(CORE) $(HEADERS) VERSION
 	    -I$(SRC)/core -o $@ $(INSPECT_SOURCES) $(CORE) $(LDFLAGS) -lcjson -lcrypto
 
 install: $(MODULE)
-	tools/accepts-module "$(NGINX)" "$(abspath $(MODULE))"
+	tools/nginx accepts "$(NGINX)" "$(abspath $(MODULE))"
 	$(MAKE) install-tools
 	install -d "$(DESTDIR)$(MODULES_PATH)"
 	install -m 644 $(MODULE) "$(DESTDIR)$(MODULES_PATH)/"
@@ -133,7 +133,7 @@ slow:
 sanitize:
 	tools/install-deps test
 	tools/install-deps sanitize
-	tools/nginx-source build/nginx-source
+	tools/nginx source build/nginx-source
 	LINK="$(LINK)" TESTS="$(if $(findstring file,$(origin TESTS)),,$(TESTS))" tools/sanitize/run
 
 valgrind:
@@ -213,10 +213,8 @@ check-sources: $(MODULE)
 	    $(SOURCES) $(INSPECT_SOURCES) -- \
 	    -std=gnu11 $(INCS) $(NGINX_INCS)
 	shellcheck bin/mspwh-send bin/completion.bash demo/run demo/stop tools/install-deps \
-	    tools/nginx-source tools/build-nginx tools/sanitize/run \
-	    tools/debian-root tools/in-root tools/matrix tools/cross tools/beside \
-	    tools/sanitize/valgrind tools/modules-path tools/accepts-module tools/install-tools \
-	    tools/deb tools/container-test tools/dist tools/copy-sources t/package/run t/package/inside \
+	    tools/install-tools tools/nginx tools/root tools/matrix tools/cross tools/beside tools/sanitize/run \
+	    tools/sanitize/valgrind tools/deb tools/container-test tools/dist t/package/run t/package/inside \
 	    t/dist/run debian/tests/webhook
 	for f in bin/mspwh-redeliver bin/mspwh-streamtrim bin/lib/*/*.pm bench/run t/fuzz/seeds tools/arrows \
 	    tools/sizes tools/status-page t/soak/run t/soak/server t/*.t t/slow/*.t; do \
