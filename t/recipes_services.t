@@ -253,7 +253,8 @@ stop();
 
 {
     my $body = '{"data":{"Type":"Ticket created","Id":7},"Details":"x","AdditionalFields":[]}';
-    begin('With monitor mode', sub { $_[0] =~ s{/var/lib/nginx/capture}{dir() . '/capture'}er });
+    my $format = ready(recipe('docs/inspect.md', 'With monitor mode', 0));
+    begin('With monitor mode 2', sub { $format . $_[0] =~ s{/var/lib/nginx/capture}{dir() . '/capture'}er });
     is(deliver('/webhook', $body), 200, 'capture: accepted');
     my $log = dir() . '/var/log/nginx/capture.log';
     my ($file, $signature) = split / /, wait_until { slurp($log) };

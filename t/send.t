@@ -178,6 +178,7 @@ like("$rc $text", qr/^1 .*: 400 in.*^mspwh-send: 400: .*not a usable event/ms,
 my $dead = port('dead');
 ($rc, $text) = with("http://127.0.0.1:$dead/", $body);
 is($rc, 1, 'nobody there: exit status 1');
+like($text, qr/, \d+ bytes: no answer$/m, '... said in words');
 like($text, qr/^mspwh-send: no answer from http:/m, '... and a hint');
 
 # --- repeats

@@ -1,5 +1,5 @@
 #!/usr/bin/node
-// Works through a stream that mspwh_stream_pass fills: consumer.js STREAM GROUP NAME
+// Processes a stream that mspwh_stream_pass fills: consumer.js STREAM GROUP NAME
 //
 // Needs node-redis 4 or later (Debian: node-redis). STORE is the URL of the primary. Several consumers
 // with different NAMEs share the work of a GROUP; each group gets every event.
@@ -10,13 +10,13 @@ const redis = require('redis');
 
 const STORE = process.env.STORE || 'redis://127.0.0.1:6379';
 const IDLE = Number(process.env.IDLE || 60000);     // ms until another consumer's entry is taken over
-const KNOWN = 24 * 3600;                            // s for which an event is known to be done
+const KNOWN = 24 * 3600;                            // s for which a finished event is remembered
 
 const [stream, group, name] = process.argv.slice(2);
 const store = redis.createClient({ url: STORE });
 let stopping = false;
 
-// What you are here for. An exception leaves the event to be tried again.
+// Put your own work here. After an exception, the event is tried again.
 async function work(event) {
     console.log(event.type, event.delivery_id, Buffer.byteLength(event.body));
 }
@@ -29,7 +29,7 @@ async function handle({ id, message: event }) {
     await store.multi().set(done, 1, { EX: KNOWN }).xAck(stream, group, id).exec();
 }
 
-// Those that a consumer has died with, and new ones.
+// The entries of consumers that have died, and new ones.
 async function entries() {
     const dead = await store.xAutoClaim(stream, group, name, IDLE, '0-0', { COUNT: 10 });
     const fresh = await store.xReadGroup(group, name, { key: stream, id: '>' }, { COUNT: 10, BLOCK: 1000 });

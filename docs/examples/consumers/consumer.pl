@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# Works through a stream that mspwh_stream_pass fills: consumer.pl STREAM GROUP NAME
+# Processes a stream that mspwh_stream_pass fills: consumer.pl STREAM GROUP NAME
 #
 # Needs the module Redis (Debian: libredis-perl). STORE is the address of the primary. Several consumers
 # with different NAMEs share the work of a GROUP; each group gets every event.
@@ -10,14 +10,14 @@ use Redis;
 
 my ($stream, $group, $name) = @ARGV;
 my $idle  = $ENV{IDLE} // 60_000;       # ms until another consumer's entry is taken over
-my $known = 24 * 3600;                  # s for which an event is known to be done
+my $known = 24 * 3600;                  # s for which a finished event is remembered
 my $store = Redis->new(server => $ENV{STORE} // '127.0.0.1:6379', reconnect => 60);
 my $stopping;
 
 $SIG{TERM} = $SIG{INT} = sub { $stopping = 1 };
 $| = 1;
 
-# What you are here for. An exception leaves the event to be tried again.
+# Put your own work here. After an exception, the event is tried again.
 sub work {
     my $event = shift;
     print join(' ', $event->{type}, $event->{delivery_id}, length $event->{body}), "\n";
@@ -34,7 +34,7 @@ sub handle {
     $store->exec;
 }
 
-# Those that a consumer has died with, and new ones.
+# The entries of consumers that have died, and new ones.
 sub entries {
     my (undef, $dead) = $store->xautoclaim($stream, $group, $name, $idle, '0-0', 'COUNT', 10);
     my ($fresh) = $store->xreadgroup('GROUP', $group, $name, 'COUNT', 10, 'BLOCK', 1000,

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Works through a stream that mspwh_stream_pass fills: consumer.py STREAM GROUP NAME
+"""Processes a stream that mspwh_stream_pass fills: consumer.py STREAM GROUP NAME
 
 Needs redis-py (Debian: python3-redis). STORE is the URL of the primary. Several consumers with
 different NAMEs share the work of a GROUP; each group gets every event.
@@ -13,7 +13,7 @@ import redis
 
 STORE = os.environ.get('STORE', 'redis://127.0.0.1:6379')
 IDLE = int(os.environ.get('IDLE', 60_000))  # ms until another consumer's entry is taken over
-KNOWN = 24 * 3600                           # s for which an event is known to be done
+KNOWN = 24 * 3600                           # s for which a finished event is remembered
 
 stream, group, name = sys.argv[1:]
 store = redis.Redis.from_url(STORE, socket_timeout=30)
@@ -21,7 +21,7 @@ stopping = False
 
 
 def work(event):
-    """What you are here for. An exception leaves the event to be tried again."""
+    """Put your own work here. After an exception, the event is tried again."""
     print(event[b'type'].decode(), event[b'delivery_id'].decode(), len(event[b'body']), flush=True)
 
 
@@ -41,7 +41,7 @@ def handle(entry, event):
 
 
 def entries():
-    """Those that a consumer has died with, or else new ones."""
+    """The entries of consumers that have died, then new ones."""
     for entry, event in store.xautoclaim(stream, group, name, IDLE, '0-0', count=10)[1]:
         if event:                           # none: it has been trimmed
             yield entry, event
