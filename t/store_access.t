@@ -162,10 +162,10 @@ SKIP: {
     end_try();
     check('TLS, with a certificate that is trusted', $at, "$trust mspwh_store_ssl_name localhost;", $shared);
     check('... of the name of the upstream, by default', $at, $trust, $alone,
-        qr/is lost: TLS: the certificate is of another name/,
+        qr/is lost: TLS: the certificate is for another name/,
         qr/upstream SSL certificate does not match "store"/);
     check('... of another name', $at, "$trust mspwh_store_ssl_name other.example;", $alone,
-        qr/is lost: TLS: the certificate is of another name/);
+        qr/is lost: TLS: the certificate is for another name/);
     my ($other) = do { rename $cert, "$cert.store"; rename $key, "$key.store"; tls_files() };
     check('... or one that is not', $at, $trust =~ s/\Q$cert\E/$other/r . ' mspwh_store_ssl_name localhost;',
         $alone, qr/is lost: TLS: self.signed certificate/);
@@ -210,7 +210,7 @@ start_liar('main', sub {
     return $key =~ /:A{43}$/ ? ":-2\r\n" : "*2\r\n-ERR no\r\n:5000\r\n";
 });
 check('a store that answers with errors in arrays', '127.0.0.1:' . port('liar_main'), '',
-    ['409 in_flight', '409 in_flight', 502, 502], qr/not streamed by .* an answer of another kind/);
+    ['409 in_flight', '409 in_flight', 502, 502], qr/not streamed by .* an unexpected reply/);
 
 
 # a refusal, after which the store closes the connection
@@ -261,7 +261,7 @@ for my $kind (sort keys %kinds) {
         return $word eq 'SET' ? $kinds{$kind} : ":-2\r\n";
     });
     check("a claim that is answered: $kind", '127.0.0.1:' . port("liar_$kind"), '', $alone,
-        qr/store "store" is lost: an answer of another kind/);
+        qr/store "store" is lost: an unexpected reply/);
 }
 
 done_testing();
