@@ -1,5 +1,5 @@
 # The configurations in docs/examples work as they are: only ports and the root of paths are changed.
-# t/slow/fleet.t runs those of the fleet, as they stand in docs/scaling.md.
+# t/slow/fleet.t runs those of the fleet, as they are in docs/scaling.md.
 
 use strict;
 use warnings;
@@ -29,7 +29,7 @@ sub deliver {
     return request(port => $port, path => $path, body => $body, headers => \@signed)->{status};
 }
 
-# What has arrived since, as [backend, sha256].
+# Returns what has arrived since the last call, as [backend, sha256].
 sub seen { my @seen = map { [@$_{qw(backend sha256)}] } records(); clear_records(); return \@seen }
 
 my %backend = map { $_ => '127.0.0.1:' . MspwhTest::backend_port($_) } qw(A B);
@@ -42,13 +42,13 @@ sub tenants_conf {
         '127.0.0.1:8081' => $backend{A}, '127.0.0.1:8082' => $backend{B});
 }
 
-# Each secret of the tenants is in a file of its name.
+# Writes each tenant's secrets, in files with their names.
 sub tenants_secrets {
     my $instance = shift;
     etc($instance, "secrets/$_", "the secret of $_\n") for qw(acme globex globex.old);
 }
 
-# A service at port "notes", which was down until now, and what has arrived there.
+# Starts a service at port "notes", which was down until now, and returns what arrives there.
 sub notes_service {
     my $socket = IO::Socket::INET->new(LocalAddr => at('notes'), Listen => 8, ReuseAddr => 1) or die $!;
     my $log = write_file('notes.log', '');
@@ -178,7 +178,7 @@ SKIP: {
 
 # --- a sidecar ----------------------------------------------------------------------
 
-# Kubernetes writes a new directory, and then leads "..data" to it.
+# Changes a secret like Kubernetes, which writes a new directory, and then points "..data" to it.
 sub mount_secret {
     my ($version, $secret) = @_;
     my $dir = in('sidecar', 'etc/webhook');
@@ -225,7 +225,7 @@ sub mount_secret {
 
 # --- ports --------------------------------------------------------------------------
 
-# mspwh-redeliver finds no other server at the port that it sends to.
+# mspwh-redeliver must not find another server at the port that it sends to.
 my $examples = "$Bin/../docs/examples";
 for my $file (map { s{.*/docs/examples/}{}r } glob "$examples/*.conf $examples/*/*.conf") {
     for my $server (example($file) =~ /^( *)server \{\n(.*?)^\1\}/msg) {

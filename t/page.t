@@ -13,7 +13,7 @@ use MspwhMetrics;
 use MspwhStore;
 use Chromium;
 
-# Screenshots are kept where this is set to a directory.
+# If set, the directory for screenshots.
 my $shots = $ENV{MSPWH_SCREENSHOTS};
 
 my $dead = port('dead');

@@ -15,7 +15,7 @@ my $readme = page_text('README.md');
 my @commands = map { split /\n/ } $readme =~ /^```sh\n(.*?)^```/msg;
 my $dir = in('debian', '');
 
-# A command of the README that begins with this, with the tree's own scripts and the ports of this test.
+# Runs the README's command that starts like this, with the scripts of this tree and the ports of this test.
 sub command {
     my ($begin, %o) = @_;
     my @found = grep { /^\(?\Q$begin\E/ } @commands;

@@ -1,5 +1,5 @@
-# bin/mspwh-redeliver delivers what is in a spool directory: in order, byte for byte, with
-# the signatures as they came, verified by nginx; it loses nothing, whenever it is killed.
+# bin/mspwh-redeliver delivers the events of a spool directory: in order, byte for byte, with their original
+# signatures, which nginx verifies. It loses none, no matter when it is killed.
 
 use strict;
 use warnings;
@@ -17,12 +17,12 @@ my $name = 'X-Webhook-Signature';
 my $dead = port('dead');
 my @children;
 
-# not for events
+# must not be used for events
 $ENV{http_proxy} = "http://127.0.0.1:$dead";
 
 # A listener that answers late.
 my $slow = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 32) or die "no port: $!";
-# ... and one that never does
+# ... and one that never answers
 my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 32) or die "no port: $!";
 
 sub targets {
@@ -59,7 +59,7 @@ CONF
 }
 start_http(targets("127.0.0.1:$dead"));
 
-# What nginx has logged, which is a moment after it has answered.
+# Returns what nginx has logged, which happens a moment after the answer.
 sub tries { return map { [split] } split /\n/, slurp(dir() . '/try.log') }
 END { kill KILL => @children if @children }
 
@@ -349,13 +349,13 @@ sub slow_log { my @l = split /\n/, slurp($slow_log); return @l }
     ok((wait_until { (grep { $_->[1] == 502 and $_->[4] eq 31 } tries()) >= 6 } 60), '... tries the other');
     my @at = map { $_->[0] } grep { $_->[1] == 502 and $_->[4] eq 31 } tries();
     my @gap = map { $at[$_ + 1] - $at[$_] } 0 .. 4;
-    # a busy machine adds to each
+    # on a busy machine, each may be longer
     my @least = (0.2, 0.4, 0.8, 0.8, 0.8);
     is(scalar(grep { $gap[$_] < $least[$_] - 0.01 } 0 .. 4), 0, '... later and later') or diag "@gap";
     my ($waiting) = names($dir);
     my $state = state_of($dir, $waiting);
     my $wait = epoch($state->{next}) - epoch($state->{tried});
-    # it would be 6.4 by now
+    # without the limit, it would be 6.4 by now
     ok($wait > 0.799 && $wait < 0.961, '... up to --retry-max') or diag $wait;
     clear_records();
     ok(reload(targets('%%A%%')), 'its backend is up again');
@@ -394,7 +394,8 @@ BEGIN {
 1;
 PERL
 
-# 2: whole where the tool finds it, 1: in two places that it can join, 0: lost.
+# Returns 2 if the event is complete in a place where the tool finds it, 1 if it is in two places that the
+# tool can join, 0 if it is lost.
 sub kept_in {
     my ($dir, $file, $body) = @_;
     my ($has, $heads) = map { [grep { -e } "$dir/$file.$_", "$dir/quarantine/$file.$_"] } qw(body headers);
@@ -434,7 +435,7 @@ sub kept_in {
     }
 }
 
-# Each process is killed when it has moved or removed a body or headers, until there is nothing left to do.
+# Each process is killed after it has moved or removed a body or headers, until there is nothing left to do.
 for (['a delivery', 1, '', both => SECRET], ['a quarantine', 2, '', both => 'the one before'],
     ['a requeue', 2, 'quarantine', both => SECRET], ['half a quarantine', 1, '', body => 'the one before'],
     ['half a requeue', 1, '', headers => SECRET])

@@ -1,4 +1,4 @@
-# bin/mspwh-redeliver sends an event as it came, and does what the answer asks for.
+# bin/mspwh-redeliver sends an event as it was received, and acts on the answer.
 
 use strict;
 use warnings;
@@ -11,7 +11,7 @@ use MspwhTest;
 my $us = 'mspwh-redeliver';
 my $name = 'X-Webhook-Signature';
 
-# A backend that gives the answer that is asked for: /answer/STATUS/HEADER/VALUE.
+# A backend that gives the requested answer: /answer/STATUS/HEADER/VALUE.
 my $answers = join "\n", map { "    location /answer/$_ { return $_; }" } 200, 202, 204, 299, 302,
     403 .. 405, 409, 410, 413, 415, 421 .. 423, 425, 429, 451, 500, 502 .. 504;
 

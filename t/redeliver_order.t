@@ -78,7 +78,7 @@ sub left { return join ' ', map { (split /,/)[3] } names($_[0]) }
     ok(reload(conf($down)), 'it is down again');
 }
 
-# What is in quarantine holds nobody up.
+# An event in quarantine does not hold up others.
 {
     my $dir = new_spool();
     spool($dir, 'ticket.created', 61, event('ticket.created', 61), secret => 'another');
@@ -97,7 +97,7 @@ sub left { return join ' ', map { (split /,/)[3] } names($_[0]) }
     is(ids(), '64', 'once that is discarded, the one after it is sent');
 }
 
-# Side by side: two of a ticket never are.
+# In parallel, but never two events of one ticket.
 {
     my $dir = new_spool();
     spooled_event($dir, 'ticket.created', 100 + $_, ticket => $_ % 3, uri => '/slow') for 1 .. 12;
@@ -110,7 +110,7 @@ sub left { return join ' ', map { (split /,/)[3] } names($_[0]) }
         '... each in order');
 }
 
-# A loop goes on with a ticket at once, when what held it is delivered.
+# A loop continues with a ticket as soon as the event that held it has been delivered.
 {
     my $dir = new_spool();
     my $first = spooled_event($dir, 'ticket.updated', 71);
@@ -126,7 +126,8 @@ sub left { return join ' ', map { (split /,/)[3] } names($_[0]) }
     is(end_process($loop, 'TERM'), 0, '... and the loop ends');
 }
 
-# An event that comes while the directory is read may be seen, and one before it not: neither is sent.
+# An event that arrives while the directory is being read may be seen, and one before it may not: neither is
+# sent.
 {
     my $dir = new_spool();
     write_file('Meanwhile.pm', <<'PERL');

@@ -1,5 +1,5 @@
-# bin/mspwh-redeliver on a full disk, on a read-only one, with a clock that jumps, with strange names and
-# links; and as which user it runs.
+# bin/mspwh-redeliver with a full disk, a read-only one, a clock that jumps, strange names and links; and as
+# different users.
 
 use strict;
 use warnings;
@@ -37,7 +37,7 @@ SKIP: {
     open my $filler, '>', "$dir/filler";
     1 while syswrite $filler, 'x' x 512;
     close $filler;
-    # what is delivered would make room
+    # events that are delivered would free space
     my @open = map { open my $fh, '<', "$dir/$_" or die "$_: $!"; $fh } both(@good), both($bad);
     my ($rc, $text) = redeliver($dir, $server);
     is($rc, 1, 'on a full disk');
@@ -105,7 +105,7 @@ SKIP: {
         'an event of a time to come: --status says so');
     redeliver('--discard', $dir, names($dir));
 
-    # set back while an event waits
+    # the clock is set back while an event waits
     my $event = simple_event($dir, 'ticket.created', 8, uri => '/status/503');
     redeliver_later(86400 * 365, '--quiet', '--max-age=9999d', $dir, $server);
     my $next = state_of($dir, $event)->{next};
@@ -114,7 +114,7 @@ SKIP: {
     isnt(state_of($dir, $event)->{next}, $next, '... and the next one is soon');
     redeliver('--discard', $dir, names($dir));
 
-    # set back while a loop waits: a clock that does not jump decides when an event is due
+    # the clock is set back while a loop waits: the monotonic clock decides when an event is due
     simple_event($dir, 'ticket.created', 9, uri => '/status/503');
     write_file('Back.pm', <<'PERL');
 package Back;

@@ -1,4 +1,4 @@
-# What bin/mspwh-redeliver keeps beside the events, and says of them: attempts, quarantine, status.
+# What bin/mspwh-redeliver stores next to the events and reports about them: attempts, quarantine, status.
 
 use strict;
 use warnings;
@@ -52,7 +52,7 @@ sub failing_event { return simple_event(@_, uri => '/status/503') }
     is((seen())[0]{header}{'x-mspwh-attempt'}, 11, '... at the eleventh attempt');
 }
 
-# A state that is not one does no harm, and one without an event is removed.
+# An invalid state does no harm, and one without an event is removed.
 {
     my $dir = new_spool();
     my @events = map { simple_event($dir, 'ticket.created', $_, ticket => $_) } 1 .. 5;
@@ -66,7 +66,7 @@ sub failing_event { return simple_event(@_, uri => '/status/503') }
     seen();
 }
 
-# Killed at each step of writing it.
+# It is killed at each step of writing the state.
 write_file('KillAt.pm', <<'PERL');
 package KillAt;
 my $left = $ENV{KILL_AT};
@@ -119,7 +119,7 @@ clear_records();
     }
     is_deeply([names($dir)], [@events[1, 3]], '... and the others are moved');
 
-    # it begins anew
+    # it starts from the beginning
     my $refused = simple_event($dir = new_spool(), 'ticket.created', 6, uri => '/status/404');
     redeliver('--quiet', '--now', '--client-errors=2', $dir, $server) for 1 .. 2;
     is_deeply([names("$dir/quarantine")], [$refused], 'one that was answered 404 twice');
@@ -172,7 +172,7 @@ clear_records();
     clear_records();
 }
 
-# A long run writes it meanwhile. Here, a second is half a minute.
+# A long run also writes it in between. Here, one second counts as half a minute.
 {
     write_file('Faster.pm', <<'PERL');
 package Faster;

@@ -52,7 +52,7 @@ SKIP: {
         'systemd takes the units');
 }
 
-# The service can work on a spool wherever nginx may have one.
+# The service can access a spool wherever nginx may have one.
 {
     my $service = slurp("$repo/systemd/mspwh-redeliver.service");
     unlike($service, qr/^(?:$_)=/m, "$_ hides no spool") for qw(ProtectSystem ProtectHome PrivateTmp
@@ -62,7 +62,7 @@ SKIP: {
     like($service, qr/^NoNewPrivileges=yes$/m, '... and cannot get any');
 }
 
-# What is installed finds its library, and nothing of it is left when it is removed.
+# The installed scripts find their library, and nothing is left once they are removed.
 {
     my $to = dir() . '/installed';
     my @install = ('sh', "$repo/tools/install-tools");

@@ -31,7 +31,7 @@ my $name = 'X-Webhook-Signature';
 
 mkdir $ENV{TMPDIR} = dir() . '/tmp';
 
-# Exit status and all output.
+# Returns the exit status and all output.
 sub sender { return run('sh', $send, @_) }
 sub with   { return sender('--secret-file', $secret, @_) }
 sub got    { my @r = records(); clear_records(); return @r }
@@ -249,7 +249,7 @@ my $bin = dir() . '/bin';
 mkdir $bin;
 for my $command (qw(openssl curl od tr cat mktemp rm wc sed date grep tail env printf)) {
     my ($real) = grep { -x } map { "$_/$command" } split /:/, $ENV{PATH};
-    # a shell's read loses null bytes, so perl looks
+    # a shell's read drops null bytes, so perl looks
     write_file("bin/$command", <<"WRAP", 0755);
 #!$^X
 open my \$log, '>>', '${\dir()}/seen.log' or die;

@@ -101,7 +101,7 @@ sub files {
 sub bytes { open my $fh, '<:raw', $_[0] or return; local $/; return scalar <$fh> }
 sub empty { unlink map { "$spool/$_" } files() }
 
-# The events of a spool: the name's parts, header fields and body of each.
+# Returns the events of a spool: the parts of each name, the header fields and the body.
 sub spooled {
     my $dir = shift // $spool;
     my @events;
@@ -148,7 +148,7 @@ sub spooled {
     empty();
 }
 
-# Sizes, framing, protocols: in memory, in a file, a file of one's own.
+# Sizes, framing, protocols: in memory, in a file, in a file that is kept.
 for my $size (0, 1000, 20_000, 5_000_000) {
     for my $path ('/own', '/small', '/dead', '/kept', '/twice') {
         for my $chunked (0, 8192) {
@@ -169,7 +169,7 @@ empty();
 {
     my ($temp) = grep { -d } map { dir() . "/$_" } 'client_body';
     my @left = grep { !/^\d+$/ || -s "$temp/$_" } grep { -f "$temp/$_" } files($temp);
-    # client_body_in_file_only keeps four of /kept for the user: two sizes over and under a buffer
+    # client_body_in_file_only keeps four files of /kept for the user: two sizes above and below a buffer's
     my $kept = defined lacks(reading => 1) ? 0 : 8;
     is(scalar @left, $kept, 'nginx keeps no file of a body but those it was told to keep');
     unlink map { "$temp/$_" } @left;
