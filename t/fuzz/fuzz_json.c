@@ -34,18 +34,18 @@ typedef struct {
     mspwh_json_t      json;
     const uint8_t    *data;
 
-    /* tell of all, or skip members and elements by their places */
+    /* report everything, or skip members and elements by their place */
     int               is_sparse;
     unsigned          place;
 
-    /* what was told, as JSON */
+    /* the reports, as JSON */
     char             *text;
     size_t            length;
     size_t            size;
     unsigned          depth;
     char              open[MSPWH_JSON_DEPTH];
 
-    /* a text was too long to be told */
+    /* a text was too long to be reported */
     int               is_cut;
 } fuzz_told_t;
 
@@ -158,7 +158,7 @@ fuzz_element(void *data)
 
     fuzz_next(told);
 
-    /* a call after each element: now this one, now some or all skipped */
+    /* the next call: this element, or some or all are skipped */
 
     if (told->is_sparse && told->place++ % 2 == 0) {
         return told->place % 5 ? told->place % 5 : MSPWH_JSON_NEVER;
@@ -284,7 +284,7 @@ fuzz_tell(fuzz_told_t *told, const uint8_t *data, size_t size, int way,
         return;
     }
 
-    /* the first error stays, whatever follows */
+    /* the first error remains, whatever follows */
 
     stopped = told->json.offset;
     fuzz_check(stopped <= size
@@ -316,7 +316,7 @@ fuzz_same(const fuzz_told_t *one, const fuzz_told_t *two)
 }
 
 
-/* what is told of the mended document is a document again */
+/* the reports about the mended document make a document again */
 
 static void
 fuzz_compare(const char *text, size_t length, json_t *json)
@@ -365,7 +365,7 @@ fuzz_jansson(const char *text, size_t length)
 }
 
 
-/* a zero for the number that ends here; 0 if it is not a whole one */
+/* replaces a number that ends here by a zero; returns 0 if it is incomplete */
 
 static int
 fuzz_zero(char *text, size_t end)

@@ -93,7 +93,7 @@ fuzz_pieces(const uint8_t *data, size_t size, uint64_t *random)
 }
 
 
-/* 1, or 0 if the input ends before, or -1 */
+/* returns 1, 0 if the input ends before, or -1 */
 
 static int
 fuzz_element(fuzz_model_t *model)
@@ -186,7 +186,7 @@ fuzz_bulk(fuzz_model_t *model)
 }
 
 
-/* counts an element down in the arrays that it is in */
+/* counts down the arrays that an element is in */
 
 static int
 fuzz_count(fuzz_model_t *model)

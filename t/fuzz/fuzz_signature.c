@@ -72,7 +72,7 @@ fuzz_value(const char *value, size_t length)
 }
 
 
-/* 43 characters of the alphabet, of which the last ends in two zero bits */
+/* whether a value has 43 digits, the last of which ends in two zero bits */
 
 static int
 fuzz_is_canonical(const char *value, size_t length)
@@ -137,7 +137,7 @@ fuzz_verify(const uint8_t *data, size_t size)
     fuzz_body(&verifier, data, size, &random);
     fuzz_final(&verifier, digest, expected);
 
-    /* once more, after a part of another body */
+    /* once more, after part of another body */
 
     fuzz_check(mspwh_verifier_reset(&verifier) == 0, "no reset");
     fuzz_body(&verifier, digest, fuzz_random(&random, 32), &random);

@@ -16,7 +16,7 @@
 typedef struct {
     mspwh_json_t   json;
 
-    /* what to tell of members by the first letters of their names */
+    /* what to report about members, by the first letters of their names */
     int            by_letter;
 
     size_t         length;
