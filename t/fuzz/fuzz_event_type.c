@@ -5,8 +5,8 @@
  *
  *   - neither case nor separators change which known type a text is, or its
  *     canonical form;
- *   - a canonical form consists of lowercase letters, digits and escaped bytes,
- *     with single dots in between; that of ASCII text is its own;
+ *   - a canonical form consists of lowercase letters, digits and escaped
+ *     bytes, with single dots in between; that of ASCII text is its own;
  *   - an accepted pattern matches itself, or its first words followed by
  *     others, but not without them; if another was meant, that is accepted;
  *   - a text with escapes consists of unreserved characters, and means the

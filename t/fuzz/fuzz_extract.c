@@ -1,17 +1,17 @@
 
 /*
  * The input is lines of JSON pointers, an empty line, and a document.  For
- * each one:
+ * each input:
  *
  *   - a line is a pointer if it is one by RFC 6901, is UTF-8 without null
  *     characters and has 1 to 32 tokens; the tokens are those of the line;
- *   - what is found by a pointer or by a name, and whether it is ambiguous,
- *     is what a search in cJSON's tree of the whole document finds;
- *   - fed in any pieces, the same is found, and the event is the same;
- *   - ids and types have their form; without an event, there is nothing;
+ *   - a pointer or a name finds the same value, ambiguous or not, as a search
+ *     in cJSON's tree of the whole document;
+ *   - fed in any pieces, it gives the same values and the same event;
+ *   - ids and types have the right form; without an event, they are empty;
  *   - the same members inside another object make the same event.
  *
- * cJSON takes numbers for doubles, so it gets strings of the characters, with
+ * cJSON keeps numbers as doubles, so it gets strings of their characters, with
  * a mark in front, and the mended document (fuzz_mend).
  */
 

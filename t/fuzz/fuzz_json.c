@@ -1,24 +1,24 @@
 
 /*
- * The input is a document.  For each one:
+ * The input is a document.  For each input:
  *
  *   - fed in any pieces, it gets the same error at the same byte and line, and
- *     the handler is told the same;
- *   - a handler that is told nothing, or half of it, changes no verdict;
- *   - jansson accepts it, too, or refuses it, too;
- *   - what is told, written down as JSON, means the same to jansson as the
- *     document does;
- *   - a number has the characters that the document has.
+ *     the handler gets the same reports;
+ *   - the verdict does not depend on how much the handler wants;
+ *   - jansson accepts it as well, or rejects it as well;
+ *   - the reports, written as JSON, mean the same to jansson as the document;
+ *   - a number has the same characters as in the document.
  *
- * jansson is strict.  Where it differs from RFC 8259 or from this parser:
+ * jansson is strict.  Its differences from RFC 8259 or from this parser:
  *
- *   - escaped null characters and surrogates without their other half: it
- *     gets others instead (fuzz_mend);
- *   - a number too large for its type: it gets a zero (fuzz_jansson);
- *   - a null byte after a number or a word gets lost: it gets 0x01, which is
- *     allowed nowhere either (fuzz_jansson);
- *   - a byte order mark in front: it gets the rest;
- *   - depth: this parser's limit is the lower one; then nothing is compared.
+ *   - it rejects escaped null characters and unpaired surrogates, and gets
+ *     others instead (fuzz_mend);
+ *   - it rejects a number too large for its type, and gets a zero instead
+ *     (fuzz_jansson);
+ *   - it loses a null byte after a number or a word, and gets 0x01 instead,
+ *     which is not allowed either (fuzz_jansson);
+ *   - it rejects a byte order mark, and gets the rest;
+ *   - this parser's depth limit is lower; beyond it, nothing is compared.
  */
 
 

@@ -1,12 +1,12 @@
 
 /*
- * The input is what a store answers.  What has to hold:
+ * The input is a store's answer.  For each input:
  *
- *   - read in pieces of any size, it gives the elements that a parser of the
- *     whole gives, which is written apart, and ends as that does: whole, in
- *     the middle of an element, or as no RESP2;
- *   - a text has its length, and of its bytes the first;
- *   - the words of a command that is written are read again.
+ *   - read in pieces of any size, it gives the same elements as a separately
+ *     written parser of the whole, and ends the same way: complete, in the
+ *     middle of an element, or as invalid RESP2;
+ *   - a text has its length, and its first bytes;
+ *   - the words of a written command can be read again.
  */
 
 

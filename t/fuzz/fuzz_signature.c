@@ -1,14 +1,12 @@
 
 /*
- * The input is the value of a signature header, and a body.  What has to
- * hold:
+ * The input is the value of a signature header, and a body.  For each input:
  *
- *   - the value is accepted where it is the canonical, padded Base64 of 32
- *     bytes, judged by its characters, and gives these bytes: encoded again
- *     they are the value;
- *   - any 32 bytes, encoded, are decoded again;
- *   - the HMAC of a body in pieces is that of the whole one, under each
- *     key; the first of equal keys is found, none for one bit of difference.
+ *   - the value is accepted if it is the canonical, padded Base64 of 32 bytes,
+ *     judged by its characters; encoding the decoded bytes gives the value;
+ *   - any 32 bytes can be encoded and decoded again;
+ *   - the HMAC of a body in pieces is that of the whole body, under each key;
+ *     the first of equal keys is found, and none if one bit differs.
  */
 
 

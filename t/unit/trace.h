@@ -1,6 +1,6 @@
 
 /*
- * What the parser tells of a document, as JSON without spaces: texts are
+ * The parser's reports on a document, as JSON without spaces: texts are
  * decoded, and those that are not told are a "?".
  */
 
