@@ -501,7 +501,7 @@ main(int argc, char *argv[])
 
     start = now();
 
-    /* slow streams do not end with the other connections */
+    /* stagger endless streams, so that their requests do not end together */
 
     for (i = 1; options.rate && !options.requests && i < options.connections;
          i++)

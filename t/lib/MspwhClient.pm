@@ -143,7 +143,7 @@ sub request_bytes {
     return "$text\r\n" . ($body // '');
 }
 
-# ..., method => Usage: request(path => ..., method, headers => [name => value ...], body, chunked, http).
+# Usage: request(path => ..., method, headers => [name => value ...], body, chunked, http).
 sub request {
     my %o = @_;
     my $c = $o{connection} // connection($o{port});

@@ -393,10 +393,12 @@ sub has_module { return -e modules_path() . "/$_[0]" }
 
 sub number { return sprintf '%03d' x 3, (split(/\./, $_[0]), 0, 0)[0 .. 2] }
 
-# Returns why the nginx under test, or curl, cannot do something, or undef. Usage: lacks(version =>
-# '1.25.1'), lacks(reading => 1), if another module has read all bodies before (see tools/beside), lacks(curl
-# => 'HTTP3'), a feature or library that curl names, lacks(module => 'http_v2_module'), lacks(conf => $text),
-# which has directives of such modules.
+# Returns why the nginx under test, or curl, cannot do something, or undef:
+#   lacks(version => '1.25.1')          it is older
+#   lacks(reading => 1)                 another module reads all bodies first (see tools/beside)
+#   lacks(curl => 'HTTP3')              curl was built without this feature or library
+#   lacks(module => 'http_v2_module')   it was built without this module
+#   lacks(conf => $text)                it was built without a module that these directives need
 sub lacks {
     my ($what, $value) = @_;
     return $ENV{MSPWH_READ_BEFORE} ? 'another module reads the bodies' : undef if $what eq 'reading';

@@ -22,7 +22,7 @@ my ($server_core, $load_core) = cores();
 my $owner = $$;
 my (%pids, %taken);
 
-# The first two cores this process may use; with one, both are the same.
+# Returns the first two cores that this process may use; with only one, both are the same.
 sub cores {
     open my $fh, '<', '/proc/self/status' or return (0, 0);
     my ($list) = map { /^Cpus_allowed_list:\s*(\S+)/ } <$fh>;
@@ -38,7 +38,7 @@ sub setup {
     return ($server_core, $load_core);
 }
 
-# The command, pinned to the core of the "server" or of the "load".
+# Returns the command, pinned to the core of the "server" or of the "load".
 sub pinned {
     my ($where, @command) = @_;
     return ('taskset', '-c', $where eq 'server' ? $server_core : $load_core, @command);
@@ -90,7 +90,7 @@ sub wait_for_port {
     die "a server did not start: " . slurp($log) . "\n";
 }
 
-# Without it, client() is the upstream as well.
+# Without this upstream, client() is the upstream as well.
 sub start_upstream {
     my $log = "$dir/upstream.log";
     $upstream = spawn($log, pinned(load => "$dir/load", '-b', $upstream_port));
