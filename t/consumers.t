@@ -149,7 +149,7 @@ sub ids { map { $_->[0] } @{ $_[0] } }
     my @id = map { ask('main', 'XADD', 'trim', '*', 'n', $_) } 1 .. 10;
     my ($rc, $text) = trim('trim');
     is_deeply([$rc, length_of('trim')], [0, 10], 'no group: nothing goes');
-    like($text, qr/^trim: no consumer group: left as it is$/m, '... and it says so');
+    like($text, qr/^trim: no consumer group: left as it is$/m, '... and prints so');
     ask('main', 'XGROUP', 'CREATE', 'trim', $_, 0) for qw(fast slow);
     is((trim('trim'))[0], 0, 'groups that have read nothing');
     is(length_of('trim'), 10, '... keep all');
@@ -172,7 +172,7 @@ sub ids { map { $_->[0] } @{ $_[0] } }
     is((trim('trim'))[0], 0, 'without');
     is(ask('main', 'XRANGE', 'trim', '-', '+')->[0][0], $id[6], '... what a group has not been given stays');
     is((trim('--keep-time', '0s', 'trim', 'none'))[0], 1, 'a stream that is not there');
-    like((trim('none'))[1], qr/^mspwh-streamtrim: none: ERR no such key/m, '... and it says so');
+    like((trim('none'))[1], qr/^mspwh-streamtrim: none: ERR no such key/m, '... and prints so');
 }
 {
     is((run("$repo/bin/mspwh-streamtrim"))[0], 2, 'no stream: wrong arguments');

@@ -61,7 +61,7 @@ for ($zone, "server { $on mspwh_dedup zone=events; } $zone", "$on mspwh_dedup of
     'mspwh_dedup_zone pending=1s ttl=30d zone=events:32k;')
 {
     my ($rc, $text) = config_test($_);
-    is_deeply([$rc, $text], [0, ''], "accepted without a word: $_");
+    is_deeply([$rc, $text], [0, ''], "accepted silently: $_");
 }
 
 # --- what becomes of repeats ---------------------------------------------------
@@ -234,10 +234,10 @@ for my $method ('GET', 'PUT', 'DELETE', 'HEAD', 'PATCH') {
     my $body = event();
     my @tries = map { shown(signed('/monitor', $body)) } 1, 2;
     is_deeply(\@tries, [map { [200, "backend A /monitor\n", $_] } 'verified', 'duplicate'],
-        'monitor: a repeat goes on, and the verdict tells');
+        'monitor: a repeat is passed on with its verdict');
     is_deeply(shown(signed('/one', $body)), [@repeat], '... elsewhere it does not');
     is_deeply([map { post('/monitor', $body)->{header}{'x-verdict'} } 1, 2], ['no_signature', 'no_signature'],
-        '... what is not verified is no repeat');
+        '... an unverified event is not a repeat');
     seen();
 }
 

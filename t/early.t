@@ -70,7 +70,7 @@ CONF
 
 {
     my ($rc, $text) = config_test($servers);
-    is_deeply([$rc, $text], [0, ''], 'accepted without a word: the variables are known where they are used');
+    is_deeply([$rc, $text], [0, ''], 'accepted silently: the variables are known where they are used');
     (my $late = $servers) =~ s/client_body_early_read .*//g;
     ($rc, $text) = config_test($late);
     is_deeply([$rc, $text], [0, ''], 'without early reading it is accepted, too: a request will tell');

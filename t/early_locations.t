@@ -147,7 +147,7 @@ SKIP: {
 is_deeply([deliver('late', '/x', $body, SECRET)], [200, 'verified', 'server', 'prefix'],
     'read late: no predicate on the event is true');
 my @told = log_matches(qr/\[warn\].* mspwh: "\$mspwh_event_type" is used before the body is read/);
-is(@told, 1, '... which the log tells');
+is(@told, 1, '... which is logged');
 
 ok(stop(), 'nginx stops in time');
 

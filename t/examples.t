@@ -88,7 +88,7 @@ SKIP: {
         symlink $from, in('edge', "etc/ssl/$file") or die $!;
     }
     my ($rc, $text) = checked('edge');
-    is_deeply([$rc, $text], [0, ''], 'complete.conf and tenants.conf: nginx -t has nothing to say');
+    is_deeply([$rc, $text], [0, ''], 'complete.conf and tenants.conf: nginx -t is silent');
     start_instance('edge');
 
     my $body = body('ticket.created', 3_000_000);
@@ -123,7 +123,7 @@ SKIP: {
     clear_records();
     is((run(@curl, @post, "$name: " . sign(SECRET, $body), $url))[1], 200, '... a repeat: 200');
     is_deeply(seen(), [], '... which does not arrive again');
-    is(deliver('both', '/webhook/acme', 'the secret of acme', $body), 200, '... a tenant beside it');
+    is(deliver('both', '/webhook/acme', 'the secret of acme', $body), 200, '... a tenant at the same time');
     is_deeply(seen(), [['A', sha256_hex($body)]], '... gets what is his');
 
     my $note = body('ticket.note.added');
@@ -150,7 +150,7 @@ SKIP: {
     etc('tenants', 'conf.d/webhooks.conf', tenants_conf('webhooks'));
     tenants_secrets('tenants');
     my ($rc, $text) = checked('tenants');
-    is_deeply([$rc, $text], [0, ''], 'tenants.conf: nginx -t has nothing to say');
+    is_deeply([$rc, $text], [0, ''], 'tenants.conf: nginx -t is silent');
     start_instance('tenants');
 
     my $n = 0;
@@ -172,7 +172,7 @@ SKIP: {
     }
     unlike(text_of('tenants', 'var/log/nginx/webhook.acme.log'), qr/globex-/, '... and no event of another');
     is(deliver('webhooks', '/webhook', 'the secret of acme', body('ticket.created')), 404,
-        '... nobody\'s path: 404');
+        '... a path of no tenant: 404');
     ok(quit_instance('tenants'), '... and it ends');
 }
 

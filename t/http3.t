@@ -105,10 +105,10 @@ is_deeply(deliver_early('/', $body), ['3 401 no_signature'], 'no signature');
 SKIP: {
     skip lacks(curl => 'ngtcp2'), 1 if !$reads_early;
     is_deeply(deliver('/', $body, '-w', '%header{www-authenticate}\n'), ['HMAC-SHA256 realm="webhook"'],
-        '... the answer tells what is wanted');
+        '... the answer names the scheme');
 }
 is_deeply(deliver_early('/', $body, '-H', "$name: x"), ['3 401 malformed_signature'],
-    'a signature that is none');
+    'an invalid signature');
 is_deeply(deliver_early('/', $body, signature($body), signature($body)), ['3 401 malformed_signature'],
     'two of them');
 is_deeply(deliver('/', $body, signature($body, 'other')), ['3 401 bad_signature'], 'another secret');

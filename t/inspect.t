@@ -231,7 +231,7 @@ is_deeply($got->{found}, { event_type => '/x/event_type', entity_id => '/x/Entit
     ticket_id => '/z/ticket-id',
     response_type => undef }, 'roles by name, and where they are');
 like((inspected(\$nested))[1], qr{^  /Data/Event/a~1b  Ticket created  \(ticket\.created\)$}m,
-    'the text tells known types');
+    'the text marks known types');
 ($rc, $got) = as_json(\('{"e":[' . join(',', 1 .. 1500) . ']}'));
 is_deeply([scalar keys %{ $got->{candidates} }, $got->{candidates_omitted}], [1000, 500], 'not too many');
 my $wild = event(eventType => '"a\u001b[31m\u0085b"', "\x1b[0m" => 1) =~ s/\x1b/\\u001b/gr;
@@ -265,7 +265,7 @@ for (
     my ($args, $why) = @$_;
     my ($status, $text) = inspected(@$args);
     is($status, 2, "usage: $why");
-    like($text, qr/^mspwh-inspect: .*\Q$why\E/m, '... and says so');
+    like($text, qr/^mspwh-inspect: .*\Q$why\E/m, '... reported');
 }
 is((inspected('--secret-file', \('s' x 4096), \$event))[0], 1, 'a secret of 4 KB is none too long');
 is_deeply([inspected('--version')], [0, 'mspwh-inspect ' . slurp("$repo/VERSION")], '--version');

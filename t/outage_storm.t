@@ -202,7 +202,7 @@ cmp_ok(scalar @twice, '<=', $kills * $jobs, scalar(@twice) . " are delivered twi
 # --- the end
 
 mode('all');
-is((redeliver('--quiet', '--requeue', $spool))[0], 0, 'the backend takes the type: they are moved back');
+is((redeliver('--quiet', '--requeue', $spool))[0], 0, 'the backend accepts the type: they are moved back');
 is((redeliver('--quiet', '--jobs=8', $spool, $server))[0], 0, '... and delivered');
 is_deeply([files($spool), files("$spool/quarantine")], [], '... and no file is left');
 my %had = map { $_->[0] == 200 ? ($_->[1] => 1) : () } ledger('taken');

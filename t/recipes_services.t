@@ -283,7 +283,7 @@ stop();
     stop();
 
     begin('From a spool');
-    is(deliver('/webhook', $body), 202, 'what is no event: 202');
+    is(deliver('/webhook', $body), 202, 'a body that is not an event: 202');
     my ($headers) = glob dir() . '/var/spool/mspwh/*.headers';
     my ($pair) = $page =~ /^mspwh-inspect (.*e\.body)$/m;
     my $e = $headers =~ s/\.headers$//r;

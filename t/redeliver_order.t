@@ -54,7 +54,7 @@ sub left { return join ' ', map { (split /,/)[3] } names($_[0]) }
     my ($rc, $text) = redeliver($dir, $server);
     is(ids(), '11 21 22 31 33 41', 'what comes after an event that fails waits if it is of the same ticket');
     is(left($dir), '12 13 14 32', '... and is kept');
-    like($text, qr/^$us: 6 sent, 2 kept, 0 quarantined, 2 not tried \(502: 2\)$/m, '... which is said');
+    like($text, qr/^$us: 6 sent, 2 kept, 0 quarantined, 2 not tried \(502: 2\)$/m, '... which is reported');
     is_deeply([map { -e "$dir/$_.state" ? 1 : 0 } names($dir)], [1, 0, 0, 1], '... without an attempt');
 
     is((redeliver('--quiet', $dir, $server))[0], 1, 'a second run at once');

@@ -30,7 +30,7 @@ sub failing_event { return simple_event(@_, uri => '/status/503') }
     is(sprintf('%04o', (stat "$dir/$event.state")[2] & 07777), '0600', '... for the owner only');
 
     clear_records();
-    is_deeply([redeliver($dir, $server)], [1, ''], 'a run before that time: exit status 1, nothing said');
+    is_deeply([redeliver($dir, $server)], [1, ''], 'a run before that time: exit status 1, no output');
     is(scalar(records()), 0, '... or sent');
     redeliver_later(7, '--quiet', $dir, $server);
     is(scalar(seen()), 1, 'a run after that time tries it');
@@ -61,7 +61,7 @@ sub failing_event { return simple_event(@_, uri => '/status/503') }
     write_file("$dir/$events[2].state", "\0\xff" x 5000);
     write_file("$dir/$events[3].state", "attempts: -1\nclient-errors: x\nnext: 9999-12-31T23:59:59.999Z\n");
     write_file("$dir/" . $events[4] =~ s/,5,/,6,/r . '.state', "attempts: 1\n");
-    is_deeply([redeliver('--quiet', $dir, $server)], [0, ''], 'states that are none');
+    is_deeply([redeliver('--quiet', $dir, $server)], [0, ''], 'invalid states');
     is_deeply([files($dir)], [], '... all is delivered, and nothing is left');
     seen();
 }
@@ -115,7 +115,7 @@ clear_records();
     for my $what ('requeue', 'discard') {
         my ($rc, $text) = redeliver("--$what", $dir, $events[0], $what eq 'requeue' ? $events[3] : ());
         is($rc, 1, "--$what of one that is not there: exit status 1");
-        like($text, qr/^$us: \Q$events[0]\E cannot be \w+(?: \w+)?: No such file/m, '... said');
+        like($text, qr/^$us: \Q$events[0]\E cannot be \w+(?: \w+)?: No such file/m, '... reported');
     }
     is_deeply([names($dir)], [@events[1, 3]], '... and the others are moved');
 

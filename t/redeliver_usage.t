@@ -49,7 +49,7 @@ SKIP: {
     my @units = map { write_file(basename($_), slurp($_) =~ s{/usr/local/bin/\Q$us\E}{$tool}r, 0644) }
         sort glob "$repo/systemd/*";
     is_deeply([run('/usr/bin/systemd-analyze', 'verify', '--man=no', @units)], [0, ''],
-        'systemd takes the units');
+        'systemd accepts the units');
 }
 
 # The service can access a spool wherever nginx may have one.

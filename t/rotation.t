@@ -120,7 +120,7 @@ for my $n (1 .. 3) {
 }
 my %arrived;
 $arrived{ $_->{sha256} }++ for records();
-cmp_ok(scalar(keys %true), '>', 100, scalar(keys %true) . ' events were sent all the while');
+cmp_ok(scalar(keys %true), '>', 100, scalar(keys %true) . ' events were sent meanwhile');
 cmp_ok(scalar(keys %forged), '>', 30, 'and ' . scalar(keys %forged) . ' forged ones');
 is_deeply(\%wrong, {}, 'each got the right answer');
 is(scalar(grep { !$arrived{$_} } keys %true), 0, 'none is lost');

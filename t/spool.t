@@ -40,7 +40,7 @@ for (@bad) {
     ($rc, $text) =
         config_test('mspwh_secret k; server { listen 127.0.0.1:%%PORT%%; location /a { mspwh_spool made/; } '
             . 'location /b { mspwh_spool %%DIR%%/made; } location /c { mspwh on; } }');
-    is_deeply([$rc, $text], [0, ''], 'accepted without a word: two locations with one spool');
+    is_deeply([$rc, $text], [0, ''], 'accepted silently: two locations with one spool');
     is(sprintf('%04o', (stat dir() . '/made')[2] & 07777), '0700', '... which is made, for its owner only');
 }
 
@@ -132,7 +132,7 @@ sub spooled {
     is_deeply($event->{modes}, ['0600', '0600'], '... for the owner only');
     my ($time, @rest) = @{ $event->{parts} };
     is_deeply(\@rest, ['default', 'ticket.note.added', $n, 7, substr hmac_sha256_hex($body, SECRET), 0, 16],
-        '... with a name that tells what it is');
+        '... with a name that describes it');
     my ($Y, $m, $d, $H, $M, $S, $us) = $time =~ /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{6})Z$/;
     require Time::Local;
     my $at = Time::Local::timegm($S, $M, $H, $d, $m - 1, $Y) + $us / 1e6;

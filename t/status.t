@@ -85,7 +85,7 @@ for (@bad) {
 for ('location /s { mspwh_status; }', 'location /s { mspwh off; mspwh_status html; }',
     'mspwh on; mspwh_secret x; location /s { mspwh_status; }') {
     my ($rc, $text) = config_test("server { listen 127.0.0.1:%%PORT%%; $_ }");
-    is_deeply([$rc, $text], [0, ''], "accepted without a word: $_");
+    is_deeply([$rc, $text], [0, ''], "accepted silently: $_");
 }
 
 # --- what a client gets --------------------------------------------------------

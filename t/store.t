@@ -172,7 +172,7 @@ ok((wait_until { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n){7}/ 
     ask('main', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     my $body = body();
     is(deliver('edge1', $body), 200, 'the store closes the connections');
-    is((deliver('edge2', $body))[1], 'duplicate', '... and nobody takes notice');
+    is((deliver('edge2', $body))[1], 'duplicate', '... and events are not affected');
     is(scalar(() = instance_log('edge1') =~ /\[error\]/g), $errors, '... nor the log');
 }
 {

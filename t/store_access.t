@@ -197,7 +197,7 @@ SKIP: {
 }
 
 # --- something else ---------------------------------------------------------------------------------------
-check('what is no store', '127.0.0.1:' . port('edge2'), '', $alone,
+check('a server that is not a store', '127.0.0.1:' . port('edge2'), '', $alone,
     qr/not streamed by .* does not speak RESP2/);
 like(instance_log('edge2'), qr/is lost: it does not speak RESP2/, '... and the log of the other says so');
 

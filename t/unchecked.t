@@ -190,7 +190,7 @@ is((grep { $_->{uri} eq '/tickets' } records())[0]{backend}, 'B', 'try_files cho
 send_bytes(my $c = connection(), "BROKEN\r\n\r\n");
 read_response($c);
 close $c->{socket};
-is_deeply([told(['/', @signed])], [], 'no line: what is no request');
+is_deeply([told(['/', @signed])], [], 'no line: an invalid request');
 
 stop();
 

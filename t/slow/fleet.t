@@ -281,6 +281,6 @@ is_deeply([sort keys %delivered], [sort @kept], '... all that was answered 202')
 is(scalar(grep { $_->[0] =~ /^kept/ } ledger('recorded')), 40, '... once');
 
 kill_instance('edge2');
-is(deliver('last'), 502, 'no edge is left: 502, nothing is said to be accepted');
+is(deliver('last'), 502, 'no edge is left: 502, nothing is accepted');
 
 done_testing();

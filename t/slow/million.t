@@ -76,7 +76,7 @@ for (@ways) {
     $all += $_ for @memory;
     cmp_ok($all, '<', 500, sprintf '... in %.0f MB, of which the parent has %.0f', $all, $memory[0]);
     my $status = wait_until { eval { decode_json(slurp("$dir/status.json")) } } 60;
-    cmp_ok($status->{waiting} // 0, '>', $events / 2, '... status.json tells of them meanwhile');
+    cmp_ok($status->{waiting} // 0, '>', $events / 2, '... status.json shows them meanwhile');
     kill TERM => $process->{pid};
     ok((wait_until { waitpid($process->{pid}, POSIX::WNOHANG()) == $process->{pid} } 120), '... and it ends');
     unlink "$dir/status.json";
