@@ -8,7 +8,8 @@
  *
  * With -b, it is also the upstream, in the same loop, and never sleeps: a
  * server pays for waking up a core that sleeps, so that its CPU time would
- * depend on how busy the other core is.  With only -b, it is just the upstream.
+ * depend on how busy the other core is.  With -b alone, it is only the
+ * upstream.
  */
 
 

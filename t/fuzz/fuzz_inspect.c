@@ -2,10 +2,10 @@
 /*
  * The input is a document.  For each input:
  *
- *   - the pointer that mspwh-inspect reports for a value is a JSON pointer, and
- *     leads to that value, unless the pointer matches two places;
- *   - a role that is found has a pointer, unless it is nested too deeply, or in
- *     a container whose name cannot be reported.
+ *   - the pointer that mspwh-inspect reports for a value is a JSON pointer,
+ *     and leads to that value, unless the pointer matches two places;
+ *   - a role that is found has a pointer, unless it is nested too deeply, or
+ *     in a container whose name cannot be reported.
  */
 
 

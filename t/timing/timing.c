@@ -5,9 +5,9 @@
  *
  * Two kinds of wrong signatures are checked in random order: in one the first
  * byte is wrong, in the other only the last.  An attacker can measure the time
- * of mspwh_verifier_final(), so it is measured here.  Welch's t-test judges the
- * differences, as in "Dude, is my code constant time?" (Reparaz, Balasch and
- * Verbauwhede, 2017), without the slowest samples of both kinds, which are
+ * of mspwh_verifier_final(), so it is measured here.  Welch's t-test judges
+ * the differences, as in "Dude, is my code constant time?" (Reparaz, Balasch
+ * and Verbauwhede, 2017), without the slowest samples of both kinds, which are
  * interrupts.
  *
  * A loop that ends at the first difference is measured in the same way, to
