@@ -113,7 +113,7 @@ run:
 stop:
 	demo/stop
 
-# a separate make, which sees what the one before has installed
+# a separate make, so that it sees what the one before has installed
 
 test:
 	tools/install-deps test

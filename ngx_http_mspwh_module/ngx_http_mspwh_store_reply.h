@@ -1,6 +1,6 @@
 
 /*
- * What the replies of a store mean.
+ * The meaning of a store's replies.
  */
 
 

@@ -16,7 +16,7 @@
 #include <string.h>
 
 
-/* a parser of the whole: "at" is where it is, or what it is at the end */
+/* a parser of the whole: "at" is its position, and then the end */
 
 typedef struct {
     const char         *at;

@@ -17,8 +17,8 @@
 
 
 /*
- * Bytes, and the elements in them, each as its type, what it is, and "." if it
- * is the last of a reply; "!" is an error.
+ * Bytes, and the elements in them: for each one its type, its value, and "."
+ * if it is the last of a reply; "!" is an error.
  */
 
 typedef struct {

@@ -121,7 +121,7 @@ verify(mspwh_table_t *table, const operation_t *operation)
     text = contents(table);
     n = strlen(text);
 
-    /* a full table goes on with "107 108 ..." */
+    /* in a full table, "107 108 ..." follow */
 
     if (strstr(text, " 107 ") != NULL) {
         n = strstr(text, "107 ") - text;

@@ -2,15 +2,15 @@ package Mspwh::Spool;
 
 # The directory that mspwh_spool writes. All paths are relative to it.
 #
-#   NAME.body, NAME.headers   an event; it is there if its headers are
-#   NAME.state                what has become of the attempts to deliver it
+#   NAME.body, NAME.headers   an event; it is complete once its headers exist
+#   NAME.state                the attempts to deliver it
 #   quarantine/               events that are not tried any more, with the same three files
 #   status.json               numbers, as of the last run
 #   .lock                     held by the one mspwh-redeliver that delivers
 #   .tmp-*                    being written
 #
-# NAME is "time,webhook,type,entity,ticket,hmac". Wherever a function here is killed, it leaves files from
-# which the next run goes on.
+# NAME is "time,webhook,type,entity,ticket,hmac". Wherever a function here is killed, the next run can
+# continue from the files that it leaves.
 
 use strict;
 use warnings;
