@@ -29,7 +29,7 @@
 # make bench      measure the module and its peers; QUICK=1 takes two minutes
 # make fuzz       fuzz the core for SECONDS=60; make fuzz-coverage: which lines that reaches
 # make soak       full load for SECONDS=1200: do memory, descriptors, shared memory stay flat?
-# make timing     does the time of the signature check tell anything?
+# make timing     does the time of the signature check reveal anything?
 # make install-tools  as make install, without the module
 
 NGINX        ?= $(shell PATH="$$PATH:/usr/sbin" command -v nginx)
@@ -62,7 +62,7 @@ WARNINGS   = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter
 
 all: $(MODULE) $(INSPECT)
 
-# nginx's tree is copied, as its configure writes into it
+# nginx's tree is copied because its configure writes into it
 
 build/nginx-src: FORCE
 	@mkdir -p build
@@ -71,13 +71,13 @@ build/nginx-src: FORCE
 $(CONFIGURED): config VERSION tools/nginx build/nginx-src
 	tools/nginx configure "$(NGINX_SRC)" $(TREE) "$(CURDIR)" "$(NGINX)"
 
-# install makes a new file: a running nginx has the old one mapped
+# install creates a new file: a running nginx has the old one mapped
 
 $(MODULE): $(CONFIGURED) $(SOURCES) $(HEADERS)
 	$(MAKE) -C $(TREE) -f objs/Makefile modules
 	install -m 644 $(TREE)/objs/ngx_http_mspwh_module.so $@
 
-# mspwh-inspect has the core in it, and nothing of nginx
+# mspwh-inspect contains the core, and nothing of nginx
 
 CFLAGS   ?= -O2 -g
 
@@ -113,7 +113,7 @@ run:
 stop:
 	demo/stop
 
-# a make of its own, to see what the one before has installed
+# a separate make, so that it sees what the one before has installed
 
 test:
 	tools/install-deps test

@@ -1,6 +1,6 @@
 
 /*
- * What load and its upstream have in common: the head of a message.
+ * Shared by load and its upstream: parses the head of a message.
  */
 
 
@@ -13,10 +13,10 @@
 
 
 /*
- * Ends the head, with room for a null after its "length" bytes, at its last
- * line.  Returns how many bytes of the body are to come, which is what
- * Content-Length says without those after the head, or -1 where the head is
- * not whole.
+ * Ends the head at its last line; there is room for a null after its "length"
+ * bytes.  Returns how many bytes of the body are still to come, which is
+ * Content-Length minus the bytes after the head, or -1 if the head is
+ * incomplete.
  */
 static inline long long
 head_end(char *head, size_t length)

@@ -1,6 +1,6 @@
 
 /*
- * The floor: CPU time of HMAC-SHA256 in libcrypto, in nanoseconds a message.
+ * The lower bound: CPU time of libcrypto's HMAC-SHA256, in ns per message.
  */
 
 

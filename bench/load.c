@@ -3,13 +3,13 @@
  * Sends the same request, a file that holds its head and its body, again and
  * again over keepalive connections, and reports statuses and latencies.
  *
- * With -k the file holds so many requests of the same length, which are sent
- * in turn, from number -o on.
+ * With -k, the file holds so many requests of the same length, which are sent
+ * in turn, starting with number -o.
  *
- * With -b it is the upstream as well, in the same loop, and never sleeps: a
- * server that writes to a core that sleeps pays for waking it up, so that the
- * CPU time of a server would depend on how busy the other core is.  With -b
- * alone it is only the upstream.
+ * With -b, it is also the upstream, in the same loop, and never sleeps: a
+ * server pays for waking up a core that sleeps, so that its CPU time would
+ * depend on how busy the other core is.  With -b alone, it is only the
+ * upstream.
  */
 
 
@@ -159,7 +159,7 @@ end_request(connection_t *c)
     statuses[c->status]++;
     c->busy = 0;
 
-    /* an answer that came early leaves the rest of the request unsent */
+    /* if the answer came early, the rest of the request was not sent */
 
     if (c->closes || c->sent < options.size) {
         close(c->fd);
@@ -168,7 +168,7 @@ end_request(connection_t *c)
 }
 
 
-/* How much of the request may be sent now; 0 sets when there will be more. */
+/* Returns how much may be sent now; if 0, sets "*wait" until there is more. */
 
 static size_t
 allowed(connection_t *c, int64_t t, int64_t *wait)
@@ -280,7 +280,7 @@ receive_response(connection_t *c)
 }
 
 
-/* What to wait for on a connection; shortens the wait to the next action. */
+/* Returns the events to wait for; shortens the timeout to the next action. */
 
 static short
 prepare(connection_t *c, int64_t t, int64_t *timeout)
@@ -502,7 +502,7 @@ main(int argc, char *argv[])
 
     start = now();
 
-    /* an endless stream is not to end its requests when the others do */
+    /* stagger endless streams, so that their requests do not end together */
 
     for (i = 1; options.rate && !options.requests && i < options.connections;
          i++)

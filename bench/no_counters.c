@@ -1,7 +1,7 @@
 
 /*
- * Counters that count nothing, to measure what counting costs: in place of
- * ngx_http_mspwh_counters.c, for the benchmark only.
+ * Counters that do not count, to measure the cost of counting: replaces
+ * ngx_http_mspwh_counters.c in the benchmark.
  */
 
 

@@ -1,7 +1,8 @@
 
 /*
- * The core alone: CPU time for a document that is fed in pieces as nginx
- * reads it, with what the module asks for by default, or with all of it told.
+ * The core alone: CPU time for a document that is fed in the pieces in which
+ * nginx reads it, with the module's default values, or with everything
+ * reported.
  */
 
 
@@ -107,7 +108,7 @@ static const mspwh_json_handler_t  handler = {
 };
 
 
-/* Not inlined: callgrind counts what is inside. */
+/* Not inlined, so that callgrind counts it separately. */
 
 static const char * __attribute__((noinline))
 scan_all(const char *text, size_t length)

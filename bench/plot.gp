@@ -23,7 +23,7 @@ set multiplot layout 1,2 title "CPU time per request of a webhook"
 do for [setting in "memory file"] {
     set title (setting eq "memory") ? "body in memory" : "body in a 16 KB buffer and a file"
 
-    # HAProxy has no such choice
+    # HAProxy does not have this choice
     peers = (setting eq "memory") ? "1 2 3 4 5 6" : "1 2 4 5 6"
 
     plot for [i in peers] rows(setting, word(words, int(i))) using 2:($4 / 1000) \

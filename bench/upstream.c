@@ -2,8 +2,8 @@
 /*
  * The upstream behind every peer: reads a request to its end, without looking
  * at the body, and answers 200.  nginx's "return 200" would answer before the
- * body is there, and a proxy then drops the connection and what it has not
- * sent yet.
+ * body has arrived; a proxy would then drop the connection and the rest of the
+ * body.
  */
 
 

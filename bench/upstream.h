@@ -2,8 +2,8 @@
 /*
  * The upstream behind every peer: reads a request to its end, without looking
  * at the body, and answers 200.  nginx's "return 200" would answer before the
- * body is there, and a proxy then drops the connection and what it has not
- * sent yet.
+ * body has arrived; a proxy would then drop the connection and the rest of the
+ * body.
  */
 
 
@@ -16,7 +16,7 @@ extern long  upstream_requests;
 
 void upstream_open(int port);
 
-/* Serves what is ready, and waits for it as poll() does. */
+/* Serves all connections that are ready, after waiting like poll(). */
 void upstream_run(int timeout);
 
 

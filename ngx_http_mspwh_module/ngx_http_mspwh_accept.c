@@ -96,7 +96,7 @@ ngx_http_mspwh_check_pattern(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
-/* a typing mistake would drop events without a word */
+/* a misspelt pattern would silently drop events */
 
 static void
 ngx_http_mspwh_warn_pattern(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -125,7 +125,7 @@ ngx_http_mspwh_accept_event(ngx_http_mspwh_ctx_t *ctx,
     r = ctx->request;
     v = ctx->verification;
 
-    /* auth_request would take the 204 of its subrequest for a yes */
+    /* auth_request would take a subrequest's 204 as permission */
 
     if ((r != r->main && !r->background)
         || ngx_http_mspwh_is_accepted(mlcf->accept, v->event.type))

@@ -24,7 +24,7 @@ ngx_http_mspwh_answer(ngx_http_mspwh_ctx_t *ctx,
         return rc;
     }
 
-    /* accepting and deduplication are matters of each location */
+    /* each location decides for itself what to accept and deduplicate */
 
     rc = ngx_http_mspwh_accept_event(ctx, mlcf);
 
@@ -75,7 +75,7 @@ ngx_http_mspwh_answer_rejected(ngx_http_mspwh_ctx_t *ctx,
 
     ctx->rejected = 1;
 
-    /* nginx would close the connection, though the body has been read */
+    /* nginx closes the connection after a 400, but this body has been read */
 
     ctx->keepalive = r->keepalive;
 
@@ -83,7 +83,7 @@ ngx_http_mspwh_answer_rejected(ngx_http_mspwh_ctx_t *ctx,
 }
 
 
-/* once for each verification, and again if it was let through at first */
+/* once per verification, and again if monitor mode let it pass first */
 
 static void
 ngx_http_mspwh_log_rejected(ngx_http_mspwh_ctx_t *ctx,
@@ -124,7 +124,7 @@ ngx_http_mspwh_log_rejected(ngx_http_mspwh_ctx_t *ctx,
                     v->extract->json.line);
     }
 
-    /* MSP Manager compresses nothing: something on the way has changed it */
+    /* MSP Manager compresses nothing: a proxy must have changed the body */
 
     encoded = (ngx_http_mspwh_find_header(&r->headers_in.headers, &name)
                != NULL);
@@ -167,7 +167,7 @@ ngx_http_mspwh_log_unread(ngx_http_mspwh_ctx_t *ctx,
 void
 ngx_http_mspwh_show_verdict(ngx_http_mspwh_ctx_t *ctx)
 {
-    /* a filter that starts an answer anew makes nginx empty the list */
+    /* if a filter restarts the response, nginx has emptied the header list */
 
     if (ctx->shown != NULL && !ctx->request->filter_finalize) {
         ctx->shown->hash = (ctx->answer == ctx->request->headers_out.status);

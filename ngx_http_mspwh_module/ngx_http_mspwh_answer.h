@@ -1,6 +1,6 @@
 
 /*
- * What becomes of a request in its location, by a verification.
+ * Turns a verification into an answer, by the settings of the location.
  */
 
 
@@ -20,7 +20,8 @@ ngx_int_t ngx_http_mspwh_answer(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf);
 
 /*
- * Does the first half of it: rejects what is not verified.
+ * Does the first half of ngx_http_mspwh_answer(): rejects a request that is
+ * not verified.
  */
 ngx_int_t ngx_http_mspwh_answer_rejected(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf);

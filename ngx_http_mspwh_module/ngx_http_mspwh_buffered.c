@@ -72,7 +72,7 @@ ngx_http_mspwh_next_step(ngx_event_t *ev)
 }
 
 
-/* NGX_OK if the verification has ended, or NGX_AGAIN */
+/* returns NGX_OK once the verification has ended, NGX_AGAIN before */
 
 static ngx_int_t
 ngx_http_mspwh_feed_step(ngx_http_mspwh_verification_t *v)

@@ -1,7 +1,7 @@
 
 /*
- * A body that was read before, under other secrets or by another module: fed
- * in steps, so that the worker's other events are handled in between.
+ * A body that was already read, under other secrets or by another module, is
+ * fed in steps, so that the worker can handle other events in between.
  */
 
 
@@ -13,8 +13,9 @@
 
 
 /*
- * Feeds a verification with the body that its request has in buffers.  Returns
- * NGX_OK if it has ended, or NGX_AGAIN if the phases will be run once it has.
+ * Feeds the buffered body of its request to a verification.  Returns NGX_OK if
+ * the verification has ended, or NGX_AGAIN if the phases will run again once
+ * it has.
  */
 ngx_int_t ngx_http_mspwh_feed_buffered(ngx_http_mspwh_verification_t *v);
 

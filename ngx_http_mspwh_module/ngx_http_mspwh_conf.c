@@ -1,6 +1,6 @@
 
 /*
- * The directives of one value.
+ * The directives that take a single value.
  */
 
 
@@ -91,7 +91,7 @@ ngx_http_mspwh_add_level(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
 }
 
 
-/* nginx's own slot does not say what is allowed */
+/* unlike ngx_conf_set_enum_slot(), the message lists the allowed words */
 
 char *
 ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -117,7 +117,7 @@ ngx_http_mspwh_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (found != NULL) {
         *np = found->value;
 
-        /* "mspwh" itself is what the other directives need */
+        /* all but "mspwh" itself have no effect without it */
 
         if (cmd->offset != offsetof(ngx_http_mspwh_loc_conf_t, enable)
             && ngx_http_mspwh_add_level(cf, conf) != NGX_OK)

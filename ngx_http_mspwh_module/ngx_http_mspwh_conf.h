@@ -1,7 +1,7 @@
 
 /*
- * The configuration of a level, which no request changes, and the directives
- * of one value.
+ * The configuration of a level, which is read-only at request time, and the
+ * directives that take a single value.
  */
 
 
@@ -23,10 +23,10 @@
 #define NGX_HTTP_MSPWH_REJECT  0
 #define NGX_HTTP_MSPWH_PASS    1
 
-/* milliseconds of timers that only keep a worker that is about to exit */
+/* milliseconds: period of timers that only delay a worker's exit */
 #define NGX_HTTP_MSPWH_KEEP_WORKER  60000
 
-/* seconds between two lines about the same mistake, in each worker */
+/* seconds between log lines about the same mistake, in each worker */
 #define NGX_HTTP_MSPWH_NOTICE_INTERVAL  60
 
 
@@ -52,7 +52,7 @@ typedef struct {
 } ngx_http_mspwh_place_t;
 
 
-/* a "mspwh" line, with what was found in the locations where it is in force */
+/* a "mspwh" line, and what was found in the locations that it applies to */
 
 typedef struct ngx_http_mspwh_source_s  ngx_http_mspwh_source_t;
 
@@ -77,7 +77,7 @@ struct ngx_http_mspwh_loc_conf_s {
     ngx_http_mspwh_secrets_t   *secrets;
     ngx_http_mspwh_fields_t    *fields;
     ngx_array_t                *sets;       /* of ngx_http_mspwh_set_t */
-    mspwh_event_plan_t         *plan;       /* for both */
+    mspwh_event_plan_t         *plan;       /* of fields and sets */
     ngx_array_t                *accept;     /* of ngx_str_t, the patterns */
     ngx_http_mspwh_dedup_t     *dedup;
     ngx_http_mspwh_webhook_t   *webhook;
@@ -86,7 +86,7 @@ struct ngx_http_mspwh_loc_conf_s {
     ngx_str_t                   header;
     ngx_http_mspwh_place_t     *header_place;
 
-    /* content handlers: "if" and "limit_except" inherit them, nothing else */
+    /* content handlers: only "if" and "limit_except" inherit them */
     ngx_uint_t                  status;     /* a format */
     ngx_http_mspwh_stream_t    *stream;
     ngx_path_t                 *spool;
@@ -97,23 +97,23 @@ struct ngx_http_mspwh_loc_conf_s {
     /* the first directive at this level that only "on" or "monitor" uses */
     ngx_http_mspwh_place_t     *first;
 
-    /* requests are verified here; or here or at a level below */
+    /* whether requests are verified here, and whether here or below */
     unsigned                    checked:1;
     unsigned                    checked_below:1;
 
-    /* events of the usual size are not spooled */
+    /* client_max_body_size is too small for events of the usual size */
     unsigned                    small_spool:1;
 };
 
 
 typedef struct {
-    /* a location has its requests counted, or shows the counters */
+    /* whether a location has its requests counted, or shows the counters */
     ngx_uint_t                  counted;
 
     /* of ngx_http_mspwh_loc_conf_t *: the locations that have a spool */
     ngx_array_t                 spools;
 
-    /* the last of a list of all "mspwh" lines */
+    /* the list of all "mspwh" lines, newest first */
     ngx_http_mspwh_source_t    *sources;
 
     /* of ngx_http_mspwh_loc_conf_t *: the levels that have a "first" */
@@ -131,7 +131,7 @@ typedef struct {
     /* of ngx_http_mspwh_remote_t *: the stores of zones */
     ngx_array_t                 remotes;
 
-    /* one of them, or a stream, is used */
+    /* whether a zone or a stream uses a store */
     ngx_uint_t                  stores;
 
     ngx_http_mspwh_store_counters_t  *store_counters;
@@ -149,7 +149,7 @@ typedef struct {
     ngx_uint_t                  recent;
     ngx_shm_zone_t             *recent_zone;
 
-    /* in shared memory, with the number of this configuration there */
+    /* the counters in shared memory, and this configuration's number there */
     struct ngx_http_mspwh_shared_s  *shared;
     ngx_uint_t                  generation;
 } ngx_http_mspwh_main_conf_t;
@@ -170,8 +170,8 @@ ngx_conf_enum_t *ngx_http_mspwh_find_enum(ngx_conf_enum_t *e,
     ngx_str_t *word);
 
 /*
- * Returns where the directive that is being read is written, or NULL if there
- * is no memory.
+ * Returns the place of the directive that is being read, or NULL if there is
+ * no memory.
  */
 ngx_http_mspwh_place_t *ngx_http_mspwh_place(ngx_conf_t *cf);
 

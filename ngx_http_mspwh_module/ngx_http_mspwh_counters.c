@@ -118,7 +118,7 @@ ngx_http_mspwh_count_event(ngx_http_mspwh_counters_t *counters,
 }
 
 
-/* of an upstream that has answered, at whichever attempt */
+/* counts how long an upstream took to answer, whichever attempt it was */
 
 static void
 ngx_http_mspwh_count_delay(ngx_http_mspwh_counters_t *counters,
@@ -191,7 +191,7 @@ ngx_http_mspwh_type(mspwh_event_t *event)
 {
     ngx_uint_t  i;
 
-    /* a known type's name is the one text */
+    /* a known type's name is always the same pointer */
 
     for (i = 0; i < MSPWH_EVENT_TYPES; i++) {
         if (event->type == mspwh_event_type_name(i)) {

@@ -1,6 +1,6 @@
 
 /*
- * What mspwh_status counts: each request once, when it has ended.
+ * The counters of mspwh_status: each request counts once, when it has ended.
  */
 
 
@@ -12,8 +12,8 @@
 
 
 /*
- * A request's numbers are added one by one: a reader may see some of them,
- * but none is lost.
+ * A request's numbers are added one at a time: a reader may see only some of
+ * them yet, but none is lost.
  */
 #define ngx_http_mspwh_add(counter, n)                                        \
     (void) ngx_atomic_fetch_add(&(counter), (ngx_atomic_int_t) (n))

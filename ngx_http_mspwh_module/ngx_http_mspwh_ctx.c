@@ -16,7 +16,7 @@ ngx_http_mspwh_get_ctx(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_mspwh_module);
 
-    /* a redirect, and nothing else, makes nginx forget a context */
+    /* only an internal redirect makes nginx forget a context */
 
     if (ctx != NULL || !(r->internal || r->filter_finalize)) {
         return ctx;
@@ -59,7 +59,7 @@ ngx_http_mspwh_find_ctx(ngx_http_request_t *r)
         return ctx;
     }
 
-    /* a script can put another body in the place of the verified one */
+    /* a script may have replaced the verified body */
 
     ngx_http_mspwh_describe_body(ctx->request, &body);
 
@@ -102,7 +102,7 @@ ngx_http_mspwh_create_ctx(ngx_http_request_t *r)
 }
 
 
-/* a subrequest has the pool of the main request */
+/* a subrequest shares the pool of the main request */
 
 ngx_http_mspwh_store_t *
 ngx_http_mspwh_get_store(ngx_http_request_t *r)
@@ -270,7 +270,7 @@ ngx_http_mspwh_whose_body(ngx_http_request_t *r)
         return NGX_HTTP_MSPWH_BODY_MAIN;
     }
 
-    /* auth_request gives its subrequest a body that is empty */
+    /* auth_request gives its subrequest an empty body */
 
     if (r->request_body == NULL
         || (r->request_body != r->main->request_body

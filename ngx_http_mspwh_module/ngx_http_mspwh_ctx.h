@@ -1,7 +1,7 @@
 
 /*
- * What a request knows of its body: verifications, and the context with the
- * one that counts for its location.
+ * What the module knows about a request's body: its verifications, and the
+ * context, which points to the one that counts for the request's location.
  *
  *     pool cleanup of the main request
  *         |
@@ -53,8 +53,8 @@ typedef enum {
 
 
 /*
- * Tells a body from one that a script has put in its place.  A script may do
- * so in the same buffers and the same file, but sets the length each time.
+ * Identifies a body, to notice if a script replaces it.  A script may reuse
+ * the same buffers and the same file, but sets the length each time.
  */
 
 typedef struct {
@@ -79,26 +79,26 @@ struct ngx_http_mspwh_verification_s {
     ngx_http_request_t             *request;
     ngx_http_mspwh_body_t           body;
 
-    /* what it is made with, of the location that it was made in */
+    /* the settings of the location that it was created in */
     ngx_http_mspwh_secrets_t       *secrets;
     mspwh_event_plan_t             *plan;
     ngx_array_t                    *sets;
     ngx_str_t                       header;
 
-    /* the event is read whatever the signature says */
+    /* the event is parsed even if the signature is wrong */
     unsigned                        monitor:1;
 
-    /* the result: no reason is the verdict "verified" */
+    /* the result; NGX_HTTP_MSPWH_NO_REASON means "verified" */
     ngx_http_mspwh_reason_e         reason;
     ngx_http_mspwh_secret_t        *secret;     /* that matched, or NULL */
     off_t                           size;
     u_char                          digest[MSPWH_DIGEST_LENGTH];
     u_char                          delivery_id[2 * MSPWH_DIGEST_LENGTH];
 
-    /* what is found in the body, until the end of the request */
+    /* the values found in the body, until the end of the request */
     mspwh_extract_t                *extract;
 
-    /* valid if there is one; not signed if there is a reason, too */
+    /* valid if "has_event"; unsigned if there is also a reason */
     mspwh_event_t                   event;
     ngx_str_t                       type_raw;
     ngx_str_t                       anomaly;
@@ -107,14 +107,14 @@ struct ngx_http_mspwh_verification_s {
     /* the reason is extract->json.error */
     unsigned                        is_json_error:1;
 
-    /* what the log has been told of the reason */
+    /* what has been logged about the reason */
     unsigned                        logged:1;
     unsigned                        let_through:1;
 
-    /* for as long as it is fed */
+    /* only while it is fed */
     mspwh_verifier_t                verifier;
 
-    /* steps: what is left of the body */
+    /* in steps: the rest of the body */
     ngx_chain_t                    *rest;
     off_t                           offset;
     u_char                         *buffer;
@@ -131,14 +131,14 @@ struct ngx_http_mspwh_ctx_s {
     ngx_http_mspwh_verdict_e        verdict;
     ngx_http_mspwh_webhook_t       *webhook;
 
-    /* milliseconds: when the body was whole, and when the answer came */
+    /* milliseconds: when the body was complete, and when the answer came */
     ngx_msec_t                      received;
     ngx_msec_t                      answered;
 
     /* the status of the module's own answer to a verified event, or 0 */
     ngx_uint_t                      answer;
 
-    /* its header, not shown with another answer */
+    /* the header of that answer, hidden in any other */
     ngx_table_elt_t                *shown;
 
     /* the location rejects nothing */
@@ -146,7 +146,7 @@ struct ngx_http_mspwh_ctx_s {
 
     unsigned                        keepalive:1;
 
-    /* what became of it: answered 401 or 400 by the module, put on disk */
+    /* the module answered 401 or 400; the event is on disk, or in a stream */
     unsigned                        rejected:1;
     unsigned                        spooled:1;
     unsigned                        streamed:1;
@@ -165,15 +165,15 @@ typedef struct {
 ngx_http_mspwh_ctx_t *ngx_http_mspwh_get_ctx(ngx_http_request_t *r);
 
 /*
- * Returns the context whose verdict a request shows: its own, or the main
- * request's unless a subrequest has a body of its own; or NULL, too, if the
- * body is no longer the one that the verdict is about.
+ * Returns the context whose verdict a request shows: its own or, unless a
+ * subrequest has a body of its own, the main request's.  Returns NULL if there
+ * is none, or if the body is no longer the one that was verified.
  */
 ngx_http_mspwh_ctx_t *ngx_http_mspwh_find_ctx(ngx_http_request_t *r);
 
 /*
- * Returns the request's own context, made if need be, or NULL if there is no
- * memory.
+ * Returns the request's own context, which it creates if necessary, or NULL if
+ * there is no memory.
  */
 ngx_http_mspwh_ctx_t *ngx_http_mspwh_create_ctx(ngx_http_request_t *r);
 
@@ -184,14 +184,14 @@ ngx_http_mspwh_ctx_t *ngx_http_mspwh_create_ctx(ngx_http_request_t *r);
 ngx_http_mspwh_store_t *ngx_http_mspwh_get_store(ngx_http_request_t *r);
 
 /*
- * Adds a new verification, and makes it the one of the context.  Returns NULL
- * if there is no memory.
+ * Adds a new verification and makes it the context's.  Returns NULL if there
+ * is no memory.
  */
 ngx_http_mspwh_verification_t *ngx_http_mspwh_add_verification(
     ngx_http_mspwh_ctx_t *ctx, ngx_http_mspwh_loc_conf_t *mlcf);
 
 /*
- * Gives up what is only needed until a verification is decided or has failed.
+ * Releases whatever a verification needs only until it is decided or fails.
  */
 void ngx_http_mspwh_stop_feeding(ngx_http_mspwh_verification_t *v);
 
@@ -215,13 +215,13 @@ ngx_http_mspwh_verification_t *ngx_http_mspwh_decided(
     ngx_http_mspwh_ctx_t *ctx);
 
 /*
- * Returns the event that a location may show: a signed one, or in monitor mode
- * any; or NULL.
+ * Returns the event that a location may show, which may be unsigned in monitor
+ * mode, or NULL.
  */
 mspwh_event_t *ngx_http_mspwh_event(ngx_http_mspwh_ctx_t *ctx);
 
 
-/* what a subrequest carries */
+/* whose body a request has */
 
 typedef enum {
     NGX_HTTP_MSPWH_BODY_MAIN = 0,
@@ -230,7 +230,7 @@ typedef enum {
 } ngx_http_mspwh_body_e;
 
 /*
- * Returns whose body a request has; the main one always has its own, "MAIN".
+ * Returns whose body a request has; for the main request, always "MAIN".
  */
 ngx_http_mspwh_body_e ngx_http_mspwh_whose_body(ngx_http_request_t *r);
 
@@ -248,8 +248,8 @@ ngx_uint_t ngx_http_mspwh_same_body(ngx_http_mspwh_body_t *one,
     ngx_http_mspwh_body_t *two);
 
 /*
- * Returns the bytes of a buffer that a reader gets; memory comes before the
- * file if it has both.
+ * Returns the number of bytes that a reader gets from a buffer; if it is both
+ * in memory and in a file, memory counts.
  */
 #define ngx_http_mspwh_buf_size(b)                                            \
     (ngx_buf_in_memory(b) ? (off_t) ((b)->last - (b)->pos)                    \

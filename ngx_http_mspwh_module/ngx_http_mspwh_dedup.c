@@ -1,7 +1,7 @@
 
 /*
- * A request's claim to its event: made before the event goes on, renewed as
- * long as that lasts, and settled by the answer.
+ * A request's claim to its event: made before the event is passed on, renewed
+ * while it is being delivered, and settled by the answer.
  */
 
 
@@ -17,7 +17,7 @@
     ((ngx_msec_t) ngx_min((zone)->pending, 3600) * 1000 / 2)
 
 
-/* what a request has claimed, in its pool's cleanups */
+/* a request's claim, kept in the cleanups of its pool */
 
 typedef struct {
     ngx_event_t                   renewal;
@@ -58,7 +58,7 @@ ngx_http_mspwh_claim_event(ngx_http_mspwh_ctx_t *ctx,
     time_t     wait;
     ngx_int_t  rc;
 
-    /* a subrequest has no answer of its own to deliver an event by */
+    /* only the main request's answer tells whether its event is delivered */
 
     if (mlcf->dedup == NULL || ctx->request != ctx->request->main
         || ctx->verdict != NGX_HTTP_MSPWH_VERIFIED)
@@ -96,8 +96,9 @@ ngx_http_mspwh_claim_event(ngx_http_mspwh_ctx_t *ctx,
 
 
 /*
- * As ngx_http_mspwh_dedup_claim(); NGX_OK if the request has the claim,
- * NGX_AGAIN if the store has not answered yet, or the status of a failure.
+ * Returns NGX_OK if the request has the claim, NGX_AGAIN if the store has not
+ * answered yet, the status of a failure, or a result of
+ * ngx_http_mspwh_dedup_claim().
  */
 
 static ngx_int_t
@@ -149,7 +150,7 @@ ngx_http_mspwh_add_delivery(ngx_http_request_t *r,
 
     rc = ngx_http_mspwh_dedup_claim(claim, wait, r->connection->log);
 
-    /* even if the zone is full, a store knows of the event */
+    /* if the zone is full, the store can still remember the event */
 
     if (rc != NGX_OK && (rc != NGX_DECLINED || claim->zone->remote == NULL)) {
         return rc;
@@ -276,7 +277,7 @@ ngx_http_mspwh_find_delivery(ngx_http_request_t *r,
 }
 
 
-/* a request may take longer than "pending", which is for lost workers */
+/* a request may outlast "pending", which is meant for lost workers */
 
 static void
 ngx_http_mspwh_renew(ngx_event_t *ev)
@@ -296,9 +297,9 @@ ngx_http_mspwh_renew(ngx_event_t *ev)
 
 
 /*
- * The answer is decided.  To wait until it is logged would have a sender's
- * next try told that the event is in flight, and a worker that dies in
- * between would leave it so.
+ * Settles as soon as the answer is decided.  If it waited for the log phase, a
+ * sender that tries again at once would be told that the event is in flight,
+ * and a worker that dies in between would leave it so.
  */
 
 void
@@ -343,7 +344,7 @@ ngx_http_mspwh_settle_delivery(ngx_http_mspwh_delivery_t *delivery,
 }
 
 
-/* no answer at all: nobody knows what has become of the event */
+/* without an answer, the event may not have been delivered: forget it */
 
 static void
 ngx_http_mspwh_delivery_cleanup(void *data)

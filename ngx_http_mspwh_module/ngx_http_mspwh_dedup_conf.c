@@ -111,7 +111,7 @@ ngx_http_mspwh_dedup_parameters(ngx_conf_t *cf, ngx_command_t *cmd,
         } else if (ngx_strncmp(value[i].data, "store=", 6) == 0
                    || ngx_strncmp(value[i].data, "fallback=", 9) == 0)
         {
-            /* the rest of the line has to be known: see below */
+            /* handled below, once the zone's name is known */
 
             rv = NGX_CONF_OK;
 
@@ -156,7 +156,7 @@ ngx_http_mspwh_dedup_remote(ngx_conf_t *cf, ngx_command_t *cmd,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid \"fallback=%V\" in \"%V\" directive, "
                            "it must be \"fallback=local\" or "
-                           "\"fallback=reject\", beside \"store=upstream\"",
+                           "\"fallback=reject\" with \"store=upstream\"",
                            &fallback, &cmd->name);
         return NGX_CONF_ERROR;
     }
@@ -192,7 +192,7 @@ ngx_http_mspwh_dedup_remote(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
-/* the value of a parameter, or NULL */
+/* sets "*option" to the value of a parameter, or to NULL; may be there once */
 
 static ngx_int_t
 ngx_http_mspwh_dedup_option(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -215,7 +215,7 @@ ngx_http_mspwh_dedup_option(ngx_conf_t *cf, ngx_command_t *cmd,
         if (option->data != NULL) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "repeated parameter \"%V\" in \"%V\" "
-                               "directive, it must be there once",
+                               "directive, it may be given only once",
                                &value[i], &cmd->name);
             return NGX_ERROR;
         }
@@ -278,7 +278,7 @@ ngx_http_mspwh_dedup_time(ngx_conf_t *cf, ngx_command_t *cmd,
 
     n = ngx_parse_time(&text, 1);
 
-    /* 32 bits of seconds have to tell it from a time in the future */
+    /* 32 bits of seconds must tell it from a time in the future */
 
     if (n == NGX_ERROR || n == 0 || n > 0x3fffffff) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

@@ -15,7 +15,7 @@
 
 struct ngx_http_mspwh_dedup_s {
 
-    /* its "data" is a ngx_http_mspwh_dedup_zone_t, which may come later */
+    /* its "data" is a ngx_http_mspwh_dedup_zone_t; may be defined later */
     ngx_shm_zone_t             *zone;
 
     ngx_http_complex_value_t    key;

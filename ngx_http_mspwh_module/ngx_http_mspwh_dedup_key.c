@@ -1,8 +1,8 @@
 
 /*
- * What tells events apart: the name of the webhook, the method, and the value
- * of "key=".  A key is the SHA-256 of the three, with a NUL after each of the
- * first two, which cannot have one themselves.
+ * The key that tells events apart: the SHA-256 of the webhook's name, the
+ * method and the value of "key=".  A NUL follows each of the first two, which
+ * cannot contain one.
  */
 
 
@@ -57,8 +57,8 @@ ngx_http_mspwh_dedup_key(ngx_http_request_t *r, ngx_http_mspwh_dedup_t *dedup,
 
 
 /*
- * The method that the client sent.  An internal redirect, such as that of
- * error_page, makes GET of any other in r->method_name.
+ * The method that the client sent: after an internal redirect, such as that of
+ * error_page, r->method_name is GET.
  */
 
 static void

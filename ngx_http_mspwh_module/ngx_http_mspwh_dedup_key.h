@@ -1,6 +1,6 @@
 
 /*
- * What tells events apart.
+ * The key that tells events apart.
  */
 
 

@@ -1,7 +1,7 @@
 
 /*
  * The memory of delivered events: who may claim an event, and for how long it
- * is kept.  How it is kept is in mspwh_table.c.
+ * is kept.  The data structure is in mspwh_table.c.
  */
 
 
@@ -72,7 +72,7 @@ ngx_http_mspwh_dedup_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 }
 
 
-/* everything in the zone but what the slab allocator needs itself */
+/* takes all of the zone that the slab allocator does not need for itself */
 
 static ngx_http_mspwh_dedup_sh_t *
 ngx_http_mspwh_dedup_create(ngx_slab_pool_t *shpool)
@@ -209,7 +209,7 @@ ngx_http_mspwh_dedup_lock(ngx_http_mspwh_dedup_zone_t *zone)
 {
     ngx_shmtx_lock(&zone->shpool->mutex);
 
-    /* nginx has unlocked it for a worker that was killed */
+    /* nginx may have unlocked the mutex of a worker that was killed */
 
     mspwh_table_recover(zone->sh->table);
 
@@ -259,8 +259,8 @@ ngx_http_mspwh_dedup_expire(ngx_http_mspwh_dedup_zone_t *zone,
 
 
 /*
- * The seconds for which an entry is still to be kept.  Its time is in whole
- * seconds, rounded down: one second more keeps it for the full limit.
+ * Returns how many more seconds to keep an entry.  Its time was rounded down
+ * to whole seconds, so one more keeps it for the full limit.
  */
 
 static time_t
@@ -276,7 +276,7 @@ ngx_http_mspwh_dedup_left(ngx_http_mspwh_dedup_zone_t *zone,
 
     if (age < 0) {
 
-        /* from a worker whose time is ahead, or from before a wrap-around */
+        /* the worker's clock was ahead, or the time has wrapped around */
 
         return (age < -NGX_HTTP_MSPWH_DEDUP_SKEW) ? 0 : limit + 1;
     }
@@ -304,7 +304,7 @@ ngx_http_mspwh_dedup_full(ngx_http_mspwh_dedup_zone_t *zone, ngx_log_t *log)
 }
 
 
-/* seconds of a clock that all workers share and nobody sets */
+/* seconds of the monotonic clock, which all workers share */
 
 static uint32_t
 ngx_http_mspwh_dedup_now(void)

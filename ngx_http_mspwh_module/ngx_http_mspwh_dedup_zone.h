@@ -17,7 +17,7 @@
 typedef struct ngx_http_mspwh_dedup_sh_s  ngx_http_mspwh_dedup_sh_t;
 
 
-/* a zone as one configuration has it: the entries outlast a reload */
+/* a zone's settings in one configuration; its entries survive a reload */
 
 typedef struct {
     ngx_str_t                   name;
@@ -29,7 +29,7 @@ typedef struct {
     time_t                      ttl;
     time_t                      pending;
 
-    /* what other machines share, or NULL */
+    /* the store that other machines share, or NULL */
     ngx_http_mspwh_remote_t    *remote;
 } ngx_http_mspwh_dedup_zone_t;
 
@@ -44,7 +44,7 @@ typedef struct {
 
 
 /*
- * The initialization of a zone whose "data" is a ngx_http_mspwh_dedup_zone_t.
+ * Initializes a zone whose "data" is a ngx_http_mspwh_dedup_zone_t.
  */
 ngx_int_t ngx_http_mspwh_dedup_init_zone(ngx_shm_zone_t *zone, void *data);
 
@@ -59,12 +59,12 @@ ngx_int_t ngx_http_mspwh_dedup_claim(ngx_http_mspwh_claim_t *claim,
     time_t *wait, ngx_log_t *log);
 
 /*
- * Lets a claim last for another "pending" seconds, if it still does.
+ * Extends a claim by another "pending" seconds, unless it has expired.
  */
 void ngx_http_mspwh_dedup_renew(ngx_http_mspwh_claim_t *claim);
 
 /*
- * Ends a claim: its entry is delivered from now on, or forgotten.
+ * Ends a claim: marks its entry as delivered, or removes it.
  */
 void ngx_http_mspwh_dedup_settle(ngx_http_mspwh_claim_t *claim,
     ngx_uint_t delivered);

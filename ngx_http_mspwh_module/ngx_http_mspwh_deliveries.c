@@ -98,7 +98,7 @@ ngx_http_mspwh_is_wanted(ngx_http_mspwh_delivered_t *delivered,
 }
 
 
-/* the reason of a rejection, or why there is no verdict */
+/* the reason for a rejection, or why there is no verdict */
 
 static const char *
 ngx_http_mspwh_why(ngx_http_mspwh_delivered_t *delivered)

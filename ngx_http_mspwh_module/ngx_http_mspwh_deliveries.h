@@ -13,7 +13,7 @@
 
 
 /*
- * Adds the members "recent" and "history", if they are asked for.
+ * Adds the members "recent" and "history", if they are requested.
  */
 ngx_int_t ngx_http_mspwh_json_deliveries(cJSON *root,
     ngx_http_mspwh_main_conf_t *mmcf, ngx_http_mspwh_query_t *query);

@@ -1,6 +1,6 @@
 
 /*
- * mspwh_field, and what is read from a body.
+ * mspwh_field, and the plan of what to extract from a body.
  */
 
 
@@ -21,7 +21,7 @@ struct ngx_http_mspwh_fields_s {
 char *ngx_http_mspwh_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /*
- * Parses a JSON pointer of a directive; logs what is wrong with it.
+ * Parses a JSON pointer in a directive, and logs any mistake in it.
  */
 char *ngx_http_mspwh_pointer(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *text, mspwh_pointer_t **pointer);

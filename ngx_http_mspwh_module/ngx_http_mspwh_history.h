@@ -1,11 +1,11 @@
 
 /*
- * What came in each minute of the last day, in shared memory.
+ * Counters for each minute of the last day, in shared memory.
  *
- * A counter has the minute that it is of in its upper half.  The first to
- * count in a new minute replaces the one of the day before in the same
- * operation, so nothing has to be cleared, nothing is locked, and a worker
- * that is killed leaves nothing unfinished.
+ * The upper half of a counter is the minute that it belongs to.  The first to
+ * count in a new minute replaces the counter of the day before in the same
+ * atomic operation, so nothing has to be cleared or locked, and a worker that
+ * is killed leaves nothing unfinished.
  */
 
 
@@ -44,19 +44,19 @@ typedef struct {
 
 
 /*
- * By their constants.
+ * The names, indexed by the constants.
  */
 extern const char  *ngx_http_mspwh_history_names[];
 
 /*
- * Counts one in the minute of "now", a Unix time.
+ * Adds one to a counter of the minute of "now", a Unix time.
  */
 void ngx_http_mspwh_history_add(ngx_http_mspwh_history_t *history,
     time_t now, ngx_http_mspwh_history_e kind);
 
 /*
- * Adds what came in a minute, a Unix time divided by 60, to "counts".  Returns
- * whether there was anything.
+ * Adds the counters of a minute, which is a Unix time divided by 60, to
+ * "counts".  Returns whether any of them is not 0.
  */
 ngx_uint_t ngx_http_mspwh_history_get(ngx_http_mspwh_history_t *history,
     time_t minute, ngx_uint_t *counts);

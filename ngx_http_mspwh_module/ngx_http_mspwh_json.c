@@ -5,7 +5,7 @@
 static ngx_int_t ngx_http_mspwh_json_null(cJSON *object, const char *name);
 
 
-/* a number of cJSON's own is not exact over 15 digits */
+/* cJSON keeps numbers as doubles, which are exact up to 15 digits only */
 
 ngx_int_t
 ngx_http_mspwh_json_number(cJSON *object, const char *name, uint64_t n)

@@ -1,8 +1,8 @@
 
 /*
- * Members of JSON that is written with cJSON.  Each function returns NGX_ERROR
- * if there is no memory, or if the object is NULL: it is enough to check the
- * last of several.
+ * Adds members to JSON objects with cJSON.  Each function returns NGX_ERROR if
+ * there is no memory, or if the object is NULL: it is enough to check the last
+ * of several.
  */
 
 
@@ -22,7 +22,7 @@ ngx_int_t ngx_http_mspwh_json_bool(cJSON *object, const char *name,
     ngx_uint_t value);
 
 /*
- * These write null for 0, a negative number, and an empty text.
+ * These write null for 0, a negative number or an empty text.
  */
 ngx_int_t ngx_http_mspwh_json_nonzero(cJSON *object, const char *name,
     uint64_t n);
@@ -32,13 +32,13 @@ ngx_int_t ngx_http_mspwh_json_text(cJSON *object, const char *name,
     const char *text);
 
 /*
- * A time in milliseconds, as RFC 3339 has it; null if it is 0.
+ * Writes a time in milliseconds in the form of RFC 3339, or null if it is 0.
  */
 ngx_int_t ngx_http_mspwh_json_date(cJSON *object, const char *name,
     uint64_t msec, ngx_uint_t fraction);
 
 /*
- * A text that is not null-terminated, of at most 256 bytes.
+ * Writes a text of at most 256 bytes that is not null-terminated.
  */
 ngx_int_t ngx_http_mspwh_json_string(cJSON *object, const char *name,
     u_char *data, size_t len);

@@ -1,7 +1,7 @@
 
 /*
- * The module as nginx sees it: its directives and its configuration.  The way
- * of a request begins in ngx_http_mspwh_request.c.
+ * The module as nginx sees it: its directives and its configuration.  A
+ * request's path through the module starts in ngx_http_mspwh_request.c.
  */
 
 
@@ -37,7 +37,7 @@ static char *ngx_http_mspwh_no_secret(ngx_conf_t *cf,
 static ngx_int_t ngx_http_mspwh_init(ngx_conf_t *cf);
 
 
-/* for strings(1): nginx does not tell the versions of its modules */
+/* for strings(1): nginx does not show the versions of its modules */
 
 const char  ngx_http_mspwh_version[] =
     "ngx_http_mspwh_module/" NGX_HTTP_MSPWH_VERSION;
@@ -385,7 +385,7 @@ ngx_http_mspwh_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    /* mspwh_status answers for itself, whatever it inherits */
+    /* mspwh_status verifies nothing, whatever it inherits */
 
     conf->checked = (conf->enable != NGX_HTTP_MSPWH_OFF
                      && conf->status == NGX_CONF_UNSET_UINT);

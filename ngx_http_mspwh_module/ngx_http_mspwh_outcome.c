@@ -21,7 +21,7 @@ ngx_http_mspwh_find_outcome(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     outcome->status = r->err_status ? r->err_status : r->headers_out.status;
     outcome->upstream = ngx_http_mspwh_last_upstream(r);
 
-    /* the end of an HTTP/3 connection leaves its requests without a status */
+    /* requests that end with their HTTP/3 connection have no status */
 
     if (outcome->status == 0 && r->connection->read->error
         && outcome->verdict == NGX_HTTP_MSPWH_NONE)
@@ -70,7 +70,7 @@ ngx_http_mspwh_last_upstream(ngx_http_request_t *r)
 
     for (i = r->upstream_states->nelts; i > 0; i--) {
 
-        /* one without a peer is nginx's mark of an internal redirect */
+        /* nginx adds a state without a peer at an internal redirect */
 
         if (state[i - 1].peer != NULL) {
             return &state[i - 1];
@@ -81,7 +81,7 @@ ngx_http_mspwh_last_upstream(ngx_http_request_t *r)
 }
 
 
-/* the answer of the last upstream that was asked */
+/* the class of the last upstream's answer */
 
 static ngx_uint_t
 ngx_http_mspwh_class(ngx_http_mspwh_outcome_t *outcome)
@@ -90,7 +90,7 @@ ngx_http_mspwh_class(ngx_http_mspwh_outcome_t *outcome)
 
     r = outcome->request;
 
-    /* a 502 or 504 of nginx's own making has no header */
+    /* no header: nginx made up the 502 or 504 itself */
 
     if (outcome->upstream != NULL) {
         return ngx_http_mspwh_upstream_answered(outcome->upstream)

@@ -1,7 +1,7 @@
 
 /*
- * What became of a request that has ended: found once, for the counters and
- * for the recent deliveries.
+ * What became of a request that has ended: determined once, for the counters
+ * and for the recent deliveries.
  */
 
 
@@ -16,7 +16,7 @@ typedef struct {
     ngx_http_request_t             *request;
     ngx_http_mspwh_webhook_t       *webhook;
 
-    /* may be NULL; the verification is, if there is no verdict */
+    /* may be NULL; so may the verification, if there is no verdict */
     ngx_http_mspwh_ctx_t           *ctx;
     ngx_http_mspwh_verification_t  *verification;
     ngx_http_mspwh_verdict_e        verdict;
@@ -24,7 +24,7 @@ typedef struct {
     /* of the answer, or 0 */
     ngx_uint_t                      status;
 
-    /* without a verdict, and of a verified event */
+    /* of a request without a verdict, and of a verified event */
     ngx_uint_t                      cause;
     ngx_uint_t                      class;
 

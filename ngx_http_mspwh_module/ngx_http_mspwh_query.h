@@ -1,6 +1,6 @@
 
 /*
- * What a request for the status asks for.
+ * The arguments of a request for the status.
  */
 
 
@@ -12,16 +12,16 @@
 
 
 typedef struct {
-    /* only of this webhook, verdict and ticket, if not empty */
+    /* select by webhook, verdict and ticket; an empty one selects all */
     ngx_str_t   webhook;
     ngx_str_t   verdict;
     ngx_str_t   ticket;
 
-    /* at most so many deliveries, and minutes; 0 if not asked for */
+    /* the most deliveries and minutes to return; 0 if not requested */
     ngx_uint_t  recent;
     ngx_uint_t  history;
 
-    /* the minutes of all webhooks together */
+    /* whether to add up the minutes of all webhooks */
     ngx_uint_t  sum;
 } ngx_http_mspwh_query_t;
 
@@ -33,7 +33,7 @@ ngx_int_t ngx_http_mspwh_read_query(ngx_http_request_t *r,
     ngx_http_mspwh_query_t *query);
 
 /*
- * Returns whether a text is the one asked for, or any is.
+ * Returns whether a text is the one requested, or any text is.
  */
 ngx_uint_t ngx_http_mspwh_is_asked(ngx_str_t *asked, u_char *data,
     size_t len);

@@ -46,13 +46,13 @@ typedef struct {
 } ngx_http_mspwh_reason_t;
 
 
-/* by their constants; those of 0 are empty */
+/* indexed by the constants; the entries at 0 are empty */
 
 extern ngx_str_t                ngx_http_mspwh_verdicts[];
 extern ngx_http_mspwh_reason_t  ngx_http_mspwh_reasons[];
 
 /*
- * Return the reason for an error of the core that is not about memory.
+ * Return the reason for an error of the core other than a lack of memory.
  */
 ngx_http_mspwh_reason_e ngx_http_mspwh_json_reason(mspwh_json_error_e error);
 ngx_http_mspwh_reason_e ngx_http_mspwh_event_reason(mspwh_event_error_e error);

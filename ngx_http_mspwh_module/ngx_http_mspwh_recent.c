@@ -79,7 +79,7 @@ ngx_http_mspwh_init_recent(ngx_conf_t *cf)
     size += size / 64 + 8 * ngx_pagesize;
     size = ngx_align(size, ngx_pagesize);
 
-    /* another number is another zone, even if it takes as many pages */
+    /* a ring of another size needs another zone, even of as many pages */
 
     name.data = ngx_pnalloc(cf->pool, sizeof("mspwh_recent_") + NGX_INT_T_LEN);
     if (name.data == NULL) {
@@ -102,7 +102,7 @@ ngx_http_mspwh_init_recent(ngx_conf_t *cf)
 }
 
 
-/* sets the zone's data to the ring */
+/* sets the zone's data to a ring */
 
 static ngx_int_t
 ngx_http_mspwh_init_ring(ngx_shm_zone_t *zone, void *data)
@@ -142,9 +142,9 @@ ngx_http_mspwh_init_ring(ngx_shm_zone_t *zone, void *data)
 
 
 /*
- * The ring of the running configuration: with another number of deliveries,
- * nginx makes a new zone, and says nothing of the old one.  The workers of the
- * old configuration go on in the old ring, until they exit.
+ * Returns the ring of the running configuration.  If the number of deliveries
+ * has changed, nginx creates a new zone, and does not pass on the old one.
+ * Workers of the old configuration use the old ring until they exit.
  */
 
 static mspwh_ring_t *
@@ -237,8 +237,8 @@ ngx_http_mspwh_set_times(ngx_http_mspwh_delivered_t *delivered,
 
 
 /*
- * Of the body: what was read of it, or else what the client has said; nginx
- * sets the number to 0 once it discards a body.
+ * The size of the body as it was read, or else as the header announced it:
+ * nginx sets content_length_n to 0 when it discards a body.
  */
 
 static off_t

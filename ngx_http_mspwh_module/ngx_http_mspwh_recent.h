@@ -14,11 +14,11 @@
 #define NGX_HTTP_MSPWH_RECENT_DEFAULT  500
 #define NGX_HTTP_MSPWH_RECENT_MAX      10000
 
-/* an address of IPv6 with brackets and port, or what fits of a longer name */
+/* an IPv6 address with brackets and port; longer names are cut */
 #define NGX_HTTP_MSPWH_RECENT_ADDR     64
 
 
-/* texts are null-terminated; "" is unknown, as -1 is */
+/* texts are null-terminated; "" and -1 mean unknown */
 
 typedef struct {
     uint64_t    time;                       /* of the answer, milliseconds */
@@ -53,7 +53,7 @@ typedef struct {
 char *ngx_http_mspwh_recent(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /*
- * Makes the ring, if a location needs it.
+ * Creates the ring, if a location needs it.
  */
 ngx_int_t ngx_http_mspwh_init_recent(ngx_conf_t *cf);
 
@@ -68,8 +68,8 @@ void ngx_http_mspwh_remember(ngx_http_mspwh_outcome_t *outcome);
 ngx_uint_t ngx_http_mspwh_recent_next(ngx_http_mspwh_main_conf_t *mmcf);
 
 /*
- * Copies the delivery of that number.  Returns 0 if it is not, or no longer,
- * remembered, or being written.
+ * Copies the delivery with that number.  Returns 0 if it is not, or no longer,
+ * remembered, or is just being written.
  */
 ngx_uint_t ngx_http_mspwh_recent_get(ngx_http_mspwh_main_conf_t *mmcf,
     ngx_uint_t number, ngx_http_mspwh_delivered_t *delivered);

@@ -1,7 +1,6 @@
 
 /*
- * The doors by which a request comes to the module, in the order in which it
- * meets them:
+ * The entry points of the module, in the order in which a request meets them:
  *
  *     server rewrite phase    ngx_http_mspwh_early_handler()
  *     precontent phase        ngx_http_mspwh_handler()
@@ -51,9 +50,9 @@ static ngx_http_output_header_filter_pt  ngx_http_mspwh_next_header_filter;
 #if (NGX_HTTP_MSPWH_EARLY_READ)
 
 /*
- * A body that nginx has read before it chooses a location, because of
- * client_body_early_read: it is verified for the server as a whole, and the
- * variables can lead to the location.
+ * With client_body_early_read, nginx reads the body before it chooses a
+ * location.  The body is verified under the server's settings, so that the
+ * variables can choose the location.
  */
 
 static ngx_int_t
@@ -68,7 +67,7 @@ ngx_http_mspwh_early_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    /* a request with no body, such as one for the status, can wait */
+    /* a request without a body, such as for the status, can wait */
 
     if (r->request_body == NULL
         || (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked))
@@ -118,9 +117,9 @@ ngx_http_mspwh_handler(ngx_http_request_t *r)
 
 
 /*
- * NGX_OK if the context has a verification that has ended; NGX_DECLINED if
- * none is needed; NGX_DONE while the body is being read, NGX_AGAIN while a
- * buffered one is being fed; or the status of a failure.
+ * Returns NGX_OK if the context has a verification that has ended;
+ * NGX_DECLINED if none is needed; NGX_DONE while the body is being read,
+ * NGX_AGAIN while a buffered one is being fed; or the status of a failure.
  */
 
 static ngx_int_t
@@ -165,9 +164,9 @@ ngx_http_mspwh_verify(ngx_http_request_t *r, ngx_http_mspwh_loc_conf_t *mlcf)
 
 
 /*
- * Nobody but error_page can have led a request here whose body was being read:
- * the client did not send it.  One that is fed in steps goes on when that has
- * ended.
+ * A request comes here while its body is being read only if the client did not
+ * send all of it, and error_page led here.  While a body is being fed in
+ * steps, the request waits for the end.
  */
 
 static ngx_int_t
@@ -200,7 +199,7 @@ ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v)
 
     r->main->preserve_body = 1;
 
-    /* none at all is not the empty one of a signature */
+    /* a missing body is not an empty one, which can be signed */
 
     if (r->main->reading_body || ngx_http_mspwh_is_discarded(r->main)
         || ngx_http_mspwh_whose_body(r) == NGX_HTTP_MSPWH_BODY_NONE)
@@ -228,8 +227,8 @@ ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v)
 
 
 /*
- * nginx discards a body before it answers without it.  What is left looks like
- * an empty one: its length is 0, whatever the client said.
+ * Before nginx answers without having read the body, it discards it.  The body
+ * then looks empty: content_length_n is 0, whatever the client announced.
  */
 
 static ngx_uint_t
@@ -251,7 +250,7 @@ ngx_http_mspwh_is_discarded(ngx_http_request_t *r)
         return 0;
     }
 
-    /* a read that was asked for has a handler */
+    /* a body that was read on request has a handler */
 
     if (r->headers_in.chunked) {
         return r->request_body != NULL
@@ -318,7 +317,7 @@ ngx_http_mspwh_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     rc = ngx_http_mspwh_next_body_filter(r, in);
 
-    /* no memory, or a full disk: wherever error_page leads to, it stays so */
+    /* no memory, or a full disk: final, wherever error_page leads */
 
     if (rc == NGX_ERROR || rc >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
         ngx_http_mspwh_fail(v);
@@ -340,7 +339,7 @@ ngx_http_mspwh_body_handler(ngx_http_request_t *r)
     if (v != NULL && v->state == NGX_HTTP_MSPWH_READING) {
         ngx_http_mspwh_describe_body(r, &v->body);
 
-        /* a filter after this module's has changed what was seen here */
+        /* a body filter that runs after this one has changed the body */
 
         if (v->body.size != v->size) {
             ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_GONE);
@@ -495,7 +494,7 @@ ngx_http_mspwh_find_check_phase(ngx_cycle_t *cycle)
     cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
     mmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_mspwh_module);
 
-    /* there may be no "http" */
+    /* the configuration may have no "http" block */
 
     if (cmcf == NULL || mmcf == NULL) {
         return NGX_OK;

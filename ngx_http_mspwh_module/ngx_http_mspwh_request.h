@@ -1,6 +1,6 @@
 
 /*
- * The doors by which a request comes to the module.
+ * The entry points of the module.
  */
 
 
@@ -17,7 +17,8 @@
 ngx_int_t ngx_http_mspwh_init_doors(ngx_conf_t *cf);
 
 /*
- * Looks up where nginx runs the check, once its phases are in order.
+ * Looks up the precontent handler's place, once nginx has built its phase
+ * engine.
  */
 ngx_int_t ngx_http_mspwh_find_check_phase(ngx_cycle_t *cycle);
 

@@ -2,7 +2,7 @@
 #include "ngx_http_mspwh_response.h"
 
 
-/* senders spell a name as the standards do: case rarely matters */
+/* the exact comparison is quick, and nearly always enough */
 
 ngx_uint_t
 ngx_http_mspwh_is_field(ngx_table_elt_t *h, u_char *name, size_t len)

@@ -1,6 +1,6 @@
 
 /*
- * Headers, and answers that consist of them.
+ * Headers, and answers that have no body.
  */
 
 
@@ -32,8 +32,8 @@ ngx_uint_t ngx_http_mspwh_is_repeated(ngx_list_t *headers,
     ngx_table_elt_t *header);
 
 /*
- * Sets a response header, in place of one of that name.  Returns it, or NULL
- * if there is no memory.
+ * Sets a response header, and replaces one of the same name.  Returns it, or
+ * NULL if there is no memory.
  */
 ngx_table_elt_t *ngx_http_mspwh_set_header(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);

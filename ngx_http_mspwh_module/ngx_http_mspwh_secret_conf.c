@@ -1,7 +1,7 @@
 
 /*
- * mspwh_secret and mspwh_secret_file.  No message shows a word of theirs that
- * could be a secret, or part of one: only a path and a valid id.
+ * mspwh_secret and mspwh_secret_file.  Messages show only a path or a valid
+ * id: any other word could be a secret, or part of one.
  */
 
 
@@ -168,7 +168,7 @@ ngx_http_mspwh_level_secrets(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
 }
 
 
-/* the id of "id=", or else the position */
+/* sets the secret's id: the value of "id=", or else its position */
 
 static ngx_int_t
 ngx_http_mspwh_secret_id(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -178,7 +178,7 @@ ngx_http_mspwh_secret_id(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
-    /* a word may be a secret, or the rest of one that lacks its quotes */
+    /* a stray word may be a secret, or part of one without its quotes */
 
     ngx_str_set(&shown, "(not shown)");
 
@@ -208,7 +208,7 @@ ngx_http_mspwh_secret_id(ngx_conf_t *cf, ngx_command_t *cmd,
     id->data = value[2].data + 3;
     id->len = value[2].len - 3;
 
-    /* it is shown in headers and URIs, as the ids of events are */
+    /* the form of events' ids: it is shown in headers and URIs, too */
 
     if (ngx_strncmp(value[2].data, "id=", 3) == 0
         && mspwh_event_is_id((char *) id->data, id->len))

@@ -65,7 +65,7 @@ ngx_http_mspwh_secret_bytes(ngx_conf_t *cf, ngx_command_t *cmd,
     file.name = *name;
     file.log = cf->log;
 
-    /* not to wait for the other end of a pipe */
+    /* nonblocking, in case the path is a pipe without a writer */
 
     file.fd = ngx_open_file(name->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
                             NGX_FILE_OPEN, 0);
@@ -97,7 +97,7 @@ ngx_http_mspwh_secret_bytes(ngx_conf_t *cf, ngx_command_t *cmd,
                                &cmd->name, name);
         }
 
-        /* nothing more than the buffer is read: a byte over shows it */
+        /* the buffer takes one byte too many, which shows a file too large */
 
         n = ngx_read_file(&file, buf, NGX_HTTP_MSPWH_SECRET_BUFFER, 0);
     }
@@ -149,7 +149,7 @@ ngx_http_mspwh_check_secret(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
-/* an editor's doing, and not what the sender has */
+/* an editor may have added bytes that the sender's secret does not have */
 
 static void
 ngx_http_mspwh_warn_secret_file(ngx_conf_t *cf, ngx_command_t *cmd,

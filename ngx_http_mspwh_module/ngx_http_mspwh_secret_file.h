@@ -1,6 +1,6 @@
 
 /*
- * A secret of a file, which the first argument of a directive names.
+ * Reads a secret from the file that the first argument of a directive names.
  */
 
 
@@ -14,14 +14,14 @@
 
 #define NGX_HTTP_MSPWH_SECRET_FILE    4096
 
-/* with a newline, or the byte that shows that the file is too large */
+/* with CRLF, and one byte that shows that the file is too large */
 #define NGX_HTTP_MSPWH_SECRET_BUFFER  (NGX_HTTP_MSPWH_SECRET_FILE + 3)
 
 
 /*
  * Reads the file into "buf", of NGX_HTTP_MSPWH_SECRET_BUFFER bytes, and sets
- * "*secret" to its bytes without one trailing newline.  Fails, and says why,
- * if they cannot be a secret; warns of what is surely a mistake.  The caller
+ * "*secret" to its bytes without one trailing newline.  Fails with a message
+ * if they cannot be a secret, and warns of likely mistakes.  The caller
  * cleanses the buffer, whatever the result.
  */
 char *ngx_http_mspwh_read_secret(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -12,7 +12,7 @@
 #include "mspwh_signature.h"
 
 
-/* verifiers that are kept for the next requests: cheaper to reset than make */
+/* verifiers kept for later requests: resetting is cheaper than creating */
 #define NGX_HTTP_MSPWH_IDLE  16
 
 
@@ -32,7 +32,7 @@ struct ngx_http_mspwh_secrets_s {
     ngx_uint_t                 nelts;
     ngx_http_mspwh_secret_t    elts[MSPWH_SECRETS];
 
-    /* a worker's own memory, apart from the configuration */
+    /* each worker's own verifiers; all the rest is read-only */
     ngx_http_mspwh_idle_t     *idle;
 };
 
@@ -49,14 +49,14 @@ ngx_uint_t ngx_http_mspwh_same_secrets(ngx_http_mspwh_secrets_t *one,
     ngx_http_mspwh_secrets_t *two);
 
 /*
- * Fills in an empty verifier for one body.  Returns NGX_OK, or NGX_ERROR with
- * a line in the log.
+ * Fills in an empty verifier for one body.  Returns NGX_OK, or logs an error
+ * and returns NGX_ERROR.
  */
 ngx_int_t ngx_http_mspwh_get_verifier(ngx_http_mspwh_secrets_t *secrets,
     mspwh_verifier_t *verifier, ngx_log_t *log);
 
 /*
- * Empties a verifier, which is kept for another body if possible.
+ * Takes a verifier back, to reuse it for another body if possible.
  */
 void ngx_http_mspwh_free_verifier(ngx_http_mspwh_secrets_t *secrets,
     mspwh_verifier_t *verifier);

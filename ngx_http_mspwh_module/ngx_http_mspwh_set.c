@@ -77,7 +77,7 @@ ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *word,
     u_char                ch;
     ngx_http_variable_t  *var;
 
-    /* other names cannot be used, and those with a digit first are captures */
+    /* nginx cannot use other names, and takes "$1" as a capture */
 
     for (i = 1; i < word->len; i++) {
         ch = word->data[i];
@@ -115,9 +115,9 @@ ngx_http_mspwh_set_name(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *word,
 
 
 /*
- * Returns the variable's index, by which it finds its value.  It cannot be
- * changed: a "set" or "map" of the same name is nginx's error, not a silent
- * winner.
+ * Returns the variable's index, by which it finds its value.  The variable is
+ * not changeable: if a "set" or "map" has the same name, nginx reports an
+ * error instead of silently preferring one of the two.
  */
 
 static ngx_int_t
@@ -148,7 +148,7 @@ ngx_http_mspwh_set_index(ngx_conf_t *cf, ngx_str_t *name)
 }
 
 
-/* a level that asks for the same as the one above has its plan */
+/* a level that asks for the same values as the one above shares its plan */
 
 ngx_int_t
 ngx_http_mspwh_merge_plan(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,

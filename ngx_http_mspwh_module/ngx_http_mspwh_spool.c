@@ -79,7 +79,7 @@ ngx_http_mspwh_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* nginx makes it on start, for its workers only */
+/* nginx creates the directory on start, for its workers only */
 
 static ngx_path_t *
 ngx_http_mspwh_spool_directory(ngx_conf_t *cf, ngx_command_t *cmd)
@@ -139,7 +139,7 @@ ngx_http_mspwh_merge_spool(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
         return NGX_CONF_OK;
     }
 
-    /* a handler is not inherited, but "if" and "limit_except" are inside */
+    /* handlers are not inherited, but "if" and "limit_except" need this one */
 
     if (clcf->noname && clcf->handler == NULL && prev->spool != NULL) {
         conf->spool = prev->spool;
@@ -160,7 +160,7 @@ ngx_http_mspwh_keep_body_file(ngx_http_request_t *r)
 
     mmcf = ngx_http_get_module_main_conf(r, ngx_http_mspwh_module);
 
-    /* a file that still has a name can be given another */
+    /* a spool can link to the body's file only while that has a name */
 
     if (mmcf->spools.nelts != 0 && !r->request_body_in_persistent_file) {
         r->request_body_in_persistent_file = 1;
@@ -185,7 +185,7 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
         return NGX_HTTP_FORBIDDEN;
     }
 
-    /* what an "error_page" without "=" has kept would hide the 202 */
+    /* the status that "error_page" without "=" keeps would hide the 202 */
 
     if (r->err_status >= NGX_HTTP_SPECIAL_RESPONSE) {
         r->err_status = 0;
@@ -193,7 +193,7 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 
-    /* monitor mode lets a duplicate through: it is stored like any event */
+    /* a duplicate that monitor mode lets through is stored like any event */
 
     if (ctx->request == r
         && ngx_http_mspwh_set_answer(ctx, NGX_HTTP_ACCEPTED,
@@ -301,7 +301,7 @@ ngx_http_mspwh_spool_done(ngx_event_t *ev)
 
     rc = ngx_http_mspwh_spool_report(r, job);
 
-    /* if it has been terminated meanwhile, that waited for the thread only */
+    /* a request that was terminated has only waited for the thread */
 
     rc = c->error ? NGX_ERROR : ngx_http_mspwh_spool_answer(job, rc);
 
@@ -325,7 +325,7 @@ ngx_http_mspwh_spool_run(ngx_http_request_t *r,
 #endif
 
 
-/* counts and logs what has become of the event */
+/* counts and logs the result */
 
 static ngx_int_t
 ngx_http_mspwh_spool_report(ngx_http_request_t *r,

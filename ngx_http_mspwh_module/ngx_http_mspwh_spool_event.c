@@ -5,8 +5,8 @@
 
 
 /*
- * The parts of a file's name are cut at these lengths: with ".headers" it has
- * to fit into 255 bytes.
+ * The parts of a file name are cut to these lengths: with ".headers", the name
+ * has to fit into 255 bytes.
  */
 #define NGX_HTTP_MSPWH_SPOOL_WEBHOOK  40
 #define NGX_HTTP_MSPWH_SPOOL_TYPE     64
@@ -23,7 +23,7 @@
      + 1 + NGX_HTTP_MSPWH_SPOOL_TYPE + 2 * (1 + NGX_HTTP_MSPWH_SPOOL_ID)      \
      + 1 + 2 * NGX_HTTP_MSPWH_SPOOL_MAC + 1)
 
-/* the longest name of a line with its marks, and a time */
+/* the longest name of a field, and a time */
 #define NGX_HTTP_MSPWH_SPOOL_FIELD                                            \
     (sizeof("X-Mspwh-Delivery-Id: 2026-11-24T18:18:19.123Z\n"))
 
@@ -71,7 +71,7 @@ ngx_http_mspwh_spool_prepare(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    /* the time keeps what a worker of the same id has left out of the way */
+    /* a killed worker of the same pid may have left files of another time */
 
     ngx_sprintf(temp, ".tmp-%P.%uA-%*s%Z", ngx_pid,
                 ++ngx_http_mspwh_spool_count, NGX_HTTP_MSPWH_SPOOL_TIME, name);
@@ -95,9 +95,9 @@ ngx_http_mspwh_spool_prepare(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
 
 
 /*
- * The event has a list and a file of its own: if the main request does not
- * wait for the spool, as with "mirror", nginx closes its file once the
- * upstream has answered.
+ * Copies the list of buffers, and opens the file once more: if the main
+ * request does not wait for the spool, as with "mirror", nginx closes its file
+ * once the upstream has answered.
  */
 
 static ngx_int_t
@@ -145,7 +145,7 @@ ngx_http_mspwh_spool_bufs(ngx_http_request_t *r,
 
     b = event->bufs ? event->bufs->buf : NULL;
 
-    /* others may change the files that "client_body_in_file_only" keeps */
+    /* others may change a file that "client_body_in_file_only" keeps */
 
     if (b && b->in_file && b->file_pos == 0 && event->bufs->next == NULL
         && !r->main->request_body_in_file_only
@@ -158,7 +158,7 @@ ngx_http_mspwh_spool_bufs(ngx_http_request_t *r,
 }
 
 
-/* the same file under another descriptor, which lives as long as the pool */
+/* duplicates a descriptor; the copy is closed with the pool */
 
 static ngx_file_t *
 ngx_http_mspwh_spool_file(ngx_http_request_t *r,
@@ -241,7 +241,7 @@ ngx_http_mspwh_spool_name(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx)
 }
 
 
-/* a comma and what there is of a text, or "-" */
+/* appends a comma and a text, which may be cut, or "-" for none */
 
 static u_char *
 ngx_http_mspwh_spool_part(u_char *p, const char *text, size_t size)
@@ -281,10 +281,10 @@ ngx_http_mspwh_spool_path(ngx_http_request_t *r, ngx_str_t *directory,
 
 
 /*
- * What it takes to send the event again, in the form that "curl -H @FILE"
- * reads: "Name: value", "Name;" for an empty value, and "Name:" for a header
- * that curl would add.  What is known of the event comes first: a header of
- * the same name cannot take its place.
+ * Everything that is needed to send the event again, in the form that "curl -H
+ * @FILE" reads: "Name: value", "Name;" for an empty value, and "Name:" for a
+ * header that curl would add.  The module's own fields come first, so that a
+ * header of the same name cannot take their place.
  */
 
 static ngx_int_t
@@ -319,7 +319,7 @@ ngx_http_mspwh_spool_fields_size(ngx_http_request_t *r)
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    /* five of what is known, a host and that there is no type */
+    /* five fields of the module, a Host, and a Content-Type that is missing */
 
     size = 7 * NGX_HTTP_MSPWH_SPOOL_FIELD + r->request_line.len
            + r->unparsed_uri.len + ngx_http_mspwh_webhook_name(r)->len
@@ -392,7 +392,7 @@ ngx_http_mspwh_spool_headers(u_char *p, ngx_http_request_t *r,
 }
 
 
-/* an internal redirect makes a GET of it */
+/* from the request line, since an internal redirect changes it to GET */
 
 static ngx_str_t
 ngx_http_mspwh_received_method(ngx_http_request_t *r)
@@ -413,8 +413,8 @@ ngx_http_mspwh_received_method(ngx_http_request_t *r)
 
 
 /*
- * The host of an absolute URI, of HTTP/1 only, comes before the header.  With
- * HTTP/3 there may be no such header.
+ * The host of an absolute URI, which only HTTP/1 has, takes precedence over
+ * the header.  With HTTP/3 there may be no Host header.
  */
 
 static ngx_str_t

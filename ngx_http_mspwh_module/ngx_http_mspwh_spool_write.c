@@ -30,7 +30,7 @@ static ngx_int_t ngx_http_mspwh_spool_failed(
 ngx_int_t
 ngx_http_mspwh_spool_write(ngx_http_mspwh_spool_event_t *event)
 {
-    /* the headers last: they tell that the event is whole */
+    /* the headers come last: they mark the event as complete */
 
     if (ngx_http_mspwh_spool_body(event) == NGX_OK
         && ngx_http_mspwh_spool_headers(event) == NGX_OK
@@ -44,7 +44,7 @@ ngx_http_mspwh_spool_write(ngx_http_mspwh_spool_event_t *event)
         return NGX_OK;
     }
 
-    /* missing ones do no harm */
+    /* some of them may not exist */
 
     (void) ngx_delete_file(event->headers);
     (void) ngx_delete_file(event->body);
@@ -86,7 +86,7 @@ ngx_http_mspwh_spool_body(ngx_http_mspwh_spool_event_t *event)
 }
 
 
-/* NGX_DECLINED where the file system has no such links */
+/* returns NGX_DECLINED if the file cannot be linked, and must be copied */
 
 static ngx_int_t
 ngx_http_mspwh_spool_link(ngx_http_mspwh_spool_event_t *event)
@@ -218,7 +218,7 @@ ngx_http_mspwh_spool_copy(ngx_http_mspwh_spool_event_t *event, ngx_fd_t fd,
             continue;
         }
 
-        /* it is shorter than the verified body */
+        /* the file is shorter than the verified body */
 
         if (n == 0) {
             ngx_set_errno(EIO);

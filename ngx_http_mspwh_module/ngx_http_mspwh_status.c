@@ -22,7 +22,7 @@ static ngx_conf_enum_t  ngx_http_mspwh_status_formats[] = {
 };
 
 
-/* by format */
+/* indexed by format */
 
 static ngx_str_t  ngx_http_mspwh_status_types[] = {
     ngx_null_string,
@@ -32,7 +32,7 @@ static ngx_str_t  ngx_http_mspwh_status_types[] = {
 };
 
 
-/* the media types that a client can ask for; the most alike come first */
+/* the media types that a client can ask for; the most specific come first */
 
 static ngx_conf_enum_t  ngx_http_mspwh_status_ranges[] = {
     { ngx_string("application/json"), NGX_HTTP_MSPWH_STATUS_JSON },
@@ -79,7 +79,7 @@ ngx_http_mspwh_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    /* the merge names mspwh_spool */
+    /* the merge reports mspwh_spool, with its name */
 
     if (clcf->handler != NULL && mlcf->spool == NULL) {
         return "is not possible here: another directive answers";
@@ -102,7 +102,7 @@ ngx_http_mspwh_merge_status(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    /* a handler is not inherited, but "if" and "limit_except" are inside */
+    /* handlers are not inherited, but "if" and "limit_except" need this one */
 
     if (clcf->noname && clcf->handler == NULL
         && conf->status == NGX_CONF_UNSET_UINT)
@@ -184,7 +184,7 @@ ngx_http_mspwh_status_handler(ngx_http_request_t *r)
 }
 
 
-/* what the directive or an argument says, or what the client prefers */
+/* chooses by the directive, the argument or the client's preferences */
 
 static ngx_uint_t
 ngx_http_mspwh_status_format(ngx_http_request_t *r)
@@ -205,7 +205,7 @@ ngx_http_mspwh_status_format(ngx_http_request_t *r)
         return mlcf->status;
     }
 
-    /* the page links to the others */
+    /* the page uses this argument in its links to the other formats */
 
     if (ngx_http_arg(r, (u_char *) "format", sizeof("format") - 1, &name)
         == NGX_OK)
@@ -235,7 +235,7 @@ ngx_http_mspwh_status_format(ngx_http_request_t *r)
         }
     }
 
-    /* the page fetches the JSON from where it is itself */
+    /* the page fetches the JSON from its own URL */
 
     if (mlcf->status == NGX_HTTP_MSPWH_STATUS_HTML
         && format != NGX_HTTP_MSPWH_STATUS_JSON)
@@ -247,7 +247,7 @@ ngx_http_mspwh_status_format(ngx_http_request_t *r)
 }
 
 
-/* RFC 9110, section 12.5.1; of formats of equal quality, the first */
+/* RFC 9110, section 12.5.1; if the quality is equal, the first one wins */
 
 static void
 ngx_http_mspwh_status_accept(ngx_str_t *value, ngx_int_t *quality,
@@ -297,7 +297,7 @@ ngx_http_mspwh_status_accept(ngx_str_t *value, ngx_int_t *quality,
 }
 
 
-/* in thousandths, of the parameters of one range */
+/* returns the quality of one range, in thousandths */
 
 static ngx_int_t
 ngx_http_mspwh_status_quality(u_char *p, u_char *last)

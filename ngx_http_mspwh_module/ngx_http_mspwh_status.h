@@ -28,7 +28,7 @@ char *ngx_http_mspwh_merge_status(ngx_conf_t *cf,
 
 /*
  * Each returns the counters as text, in memory of the request's pool or
- * released with it, or NULL where there is no memory.
+ * released with it, or NULL if there is no memory.
  */
 ngx_chain_t *ngx_http_mspwh_status_json(ngx_http_request_t *r,
     ngx_http_mspwh_main_conf_t *mmcf);

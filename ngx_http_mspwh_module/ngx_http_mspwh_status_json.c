@@ -114,7 +114,7 @@ ngx_http_mspwh_json_about(cJSON *root, ngx_http_request_t *r,
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
     file = (clcf->error_log != NULL) ? clcf->error_log->file : NULL;
 
-    /* needed to find a delivery in the logs, which have local times */
+    /* to find a delivery in the logs, one must know their time zone */
 
     if (ngx_http_mspwh_json_number(root, "time", ngx_time()) != NGX_OK
         || ngx_http_mspwh_json_number(root, "start", mmcf->shared->start)
@@ -411,7 +411,7 @@ ngx_http_mspwh_json_spooled(cJSON *root, ngx_http_mspwh_counters_t *counters)
 }
 
 
-/* null in all but the path, if mspwh-redeliver has not run */
+/* all but the path is null if mspwh-redeliver has not run */
 
 static ngx_int_t
 ngx_http_mspwh_json_spool(cJSON *root, ngx_http_request_t *r,

@@ -7,7 +7,7 @@
 
 #define NGX_HTTP_MSPWH_PAGE  4096
 
-/* a line is shorter, unless it has a path */
+/* no line is longer, unless it has a path */
 #define NGX_HTTP_MSPWH_LINE  512
 
 
@@ -21,7 +21,7 @@ typedef struct {
 } ngx_http_mspwh_text_t;
 
 
-/* what waits in a spool, with its path as a label */
+/* the numbers of a spool, and its path as a label */
 
 typedef struct {
     ngx_str_t                 path;
@@ -38,7 +38,7 @@ typedef struct {
     }
 
 
-/* a counter of each account: its member, and its labels but the webhook */
+/* prints a counter of each account, with labels besides the webhook's */
 
 #define ngx_http_mspwh_samples(text, name, member, fmt, ...)                  \
     ngx_http_mspwh_print_samples(text, name,                                  \
@@ -510,7 +510,7 @@ static void
 ngx_http_mspwh_print_spool(ngx_http_mspwh_text_t *text,
     ngx_http_mspwh_spool_t *spool, const char *name, int64_t value)
 {
-    /* nothing is known where mspwh-redeliver has not run */
+    /* nothing is known if mspwh-redeliver has not run */
 
     if (spool->waiting.waiting < 0) {
         return;
@@ -522,7 +522,7 @@ ngx_http_mspwh_print_spool(ngx_http_mspwh_text_t *text,
 }
 
 
-/* a backslash, a quote and a newline have a backslash before them */
+/* escapes backslashes, quotes and newlines */
 
 static ngx_int_t
 ngx_http_mspwh_escape_label(ngx_pool_t *pool, ngx_str_t *value,

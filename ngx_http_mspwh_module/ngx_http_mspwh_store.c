@@ -144,7 +144,7 @@ ngx_http_mspwh_start_remote(ngx_http_mspwh_remote_t *remote)
 }
 
 
-/* nginx would tell of sockets that are left open */
+/* nginx would log an alert for each socket left open */
 
 void
 ngx_http_mspwh_stop_stores(ngx_cycle_t *cycle)
@@ -174,7 +174,7 @@ ngx_http_mspwh_store_claim(ngx_http_mspwh_store_claim_t *claim)
 
     remote = claim->remote;
 
-    /* a process without a master does not start them after a reload */
+    /* without a master process, a reload does not start the sessions */
 
     if (remote->session.pipeline.out == NULL) {
         (void) ngx_http_mspwh_start_remote(remote);
@@ -198,7 +198,7 @@ ngx_http_mspwh_store_claim(ngx_http_mspwh_store_claim_t *claim)
 }
 
 
-/* as the session's "answered" */
+/* the session's "answered" */
 
 static ngx_int_t
 ngx_http_mspwh_store_answered(ngx_http_mspwh_store_session_t *session,
@@ -225,7 +225,7 @@ ngx_http_mspwh_store_answered(ngx_http_mspwh_store_session_t *session,
         return ngx_http_mspwh_store_answered_claim(claim, command, resp);
     }
 
-    /* NGX_HTTP_MSPWH_STORE_LEFT: it may have gone meanwhile */
+    /* NGX_HTTP_MSPWH_STORE_LEFT; the other claim may have ended meanwhile */
 
     if (resp->type != MSPWH_RESP_INTEGER) {
         return NGX_ERROR;
@@ -253,7 +253,7 @@ ngx_http_mspwh_store_answered_claim(ngx_http_mspwh_store_claim_t *claim,
                                     ngx_http_mspwh_store_now()
                                     - command->microseconds);
 
-    /* it is its own value that the answer to its first try would have set */
+    /* its own value: an earlier try succeeded, but its answer was lost */
 
     if (resp->type == MSPWH_RESP_NIL
         || ngx_http_mspwh_store_is_own(&session->pipeline.words, command,
@@ -280,7 +280,7 @@ ngx_http_mspwh_store_answered_claim(ngx_http_mspwh_store_claim_t *claim,
 }
 
 
-/* for how long the other claim lasts unless it is renewed */
+/* asks how long the other claim lasts unless it is renewed */
 
 static void
 ngx_http_mspwh_store_ask_left(ngx_http_mspwh_store_claim_t *claim)
@@ -304,7 +304,7 @@ static void
 ngx_http_mspwh_store_refused(ngx_http_mspwh_store_session_t *session,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *resp)
 {
-    /* what an older one says to SET with NX and GET */
+    /* an older server does not know SET with both NX and GET */
 
     ngx_http_mspwh_store_error(session, ngx_http_mspwh_store_cause(resp),
                                (ngx_strcmp(resp->text, "ERR syntax error")
@@ -333,7 +333,7 @@ ngx_http_mspwh_store_dropped(ngx_http_mspwh_pipeline_t *pipeline,
     claim = command->data;
     command->data = NULL;
 
-    /* the other claim is known, if not for how long it lasts */
+    /* another claim exists, even if it is unknown how long it lasts */
 
     if (command->type == NGX_HTTP_MSPWH_STORE_LEFT) {
         ngx_http_mspwh_store_decide(claim, NGX_HTTP_MSPWH_STORE_IN_FLIGHT);
@@ -363,7 +363,7 @@ ngx_http_mspwh_store_decide(ngx_http_mspwh_store_claim_t *claim,
 }
 
 
-/* without the store, by the zone or not at all */
+/* without the store, the zone decides, or the event is rejected */
 
 static void
 ngx_http_mspwh_store_decide_alone(ngx_http_mspwh_store_claim_t *claim)
@@ -423,8 +423,9 @@ ngx_http_mspwh_store_settle(ngx_http_mspwh_store_claim_t *claim,
         != NULL)
     {
         /*
-         * Ahead of the answer, after which the sender may ask elsewhere; but a
-         * busy worker saves system calls, and sends it with others.
+         * Sent before the answer, after which the sender may ask another
+         * machine; but a busy worker sends it with other commands, to save
+         * system calls.
          */
 
         if (ngx_queue_empty(&session->pipeline.sent)) {

@@ -21,7 +21,7 @@ struct ngx_http_mspwh_remote_s {
 
     ngx_http_mspwh_main_conf_t      *main_conf;
 
-    /* an event is answered 503, and not decided alone */
+    /* without the store, events are answered 503, not decided by the zone */
     ngx_uint_t                       reject;
 
     /* of its words, "ttl" and "pending" are set */
@@ -36,7 +36,7 @@ typedef struct {
     ngx_http_mspwh_remote_t         *remote;
     u_char                           key[MSPWH_TABLE_KEY];
 
-    /* 0: the store knows nothing of it */
+    /* 0: the store does not have this claim */
     uint64_t                         number;
 
     ngx_http_mspwh_store_result_e    result;
@@ -68,13 +68,13 @@ void ngx_http_mspwh_stop_stores(ngx_cycle_t *cycle);
 ngx_int_t ngx_http_mspwh_store_claim(ngx_http_mspwh_store_claim_t *claim);
 
 /*
- * Lets a claim last for another "pending" seconds, if it still does.
+ * Extends a claim by another "pending" seconds, unless it has expired.
  */
 void ngx_http_mspwh_store_renew(ngx_http_mspwh_store_claim_t *claim);
 
 /*
- * Ends a claim: its event has been delivered, or is to be forgotten.  Nobody
- * waits for it any longer.
+ * Ends a claim: its event has been delivered, or is to be forgotten.  The
+ * handler will not be called any more.
  */
 void ngx_http_mspwh_store_settle(ngx_http_mspwh_store_claim_t *claim,
     ngx_uint_t delivered);

@@ -1,17 +1,16 @@
 
 /*
- * A key of the store is the zone's prefix and the event's key in Base64, which
- * takes the store less memory than hexadecimal.
- * Its value is "d" if the event has been delivered, or else "p" and the token
- * of the one that delivers it: a random number of the worker's, a dot, and the
- * number of the claim.
+ * A key in the store is the zone's prefix and the event's key in Base64, which
+ * takes less memory there than hexadecimal.  Its value is "d" if the event has
+ * been delivered, or else "p" and the token of the claim: the worker's random
+ * number, a dot, and the claim's number.
  */
 
 
 #include "ngx_http_mspwh_store_command.h"
 
 
-/* of 32 bytes, without padding */
+/* 32 bytes in Base64, without padding */
 #define NGX_HTTP_MSPWH_STORE_KEY  43
 
 #define NGX_HTTP_MSPWH_STORE_VALUE                                            \
@@ -32,7 +31,7 @@ static char *ngx_http_mspwh_store_word(char *p, const char *word);
 static char *ngx_http_mspwh_store_number(char *p, ngx_msec_t number);
 
 
-/* compare and renew, or compare and delete: a claim may have passed on */
+/* compare first: another worker may have the claim by now */
 
 static ngx_str_t  ngx_http_mspwh_store_renew_script = ngx_string(
     "if redis.call('get',KEYS[1])==ARGV[1] then "
@@ -46,7 +45,7 @@ static ngx_str_t  ngx_http_mspwh_store_forget_script = ngx_string(
 size_t
 ngx_http_mspwh_store_command_size(ngx_http_mspwh_store_words_t *words)
 {
-    /* the heads of seven words and more, the key, the value, the script */
+    /* 1024: the heads of all words, the key, the value and the script */
 
     return words->hello.len + words->prefix.len + 1024;
 }

@@ -44,13 +44,13 @@ typedef struct {
     ngx_http_mspwh_store_type_e  type;
     u_char                       key[MSPWH_TABLE_KEY];
 
-    /* with the worker's token, the claim's */
+    /* with the worker's token, this is the claim's token */
     uint64_t                     number;
 
-    /* who waits for the answer, or NULL */
+    /* the claim that waits for the answer, or NULL */
     void                        *data;
 
-    /* until when; and when it was sent, also in microseconds */
+    /* how long it waits; and when it was sent, also in microseconds */
     ngx_msec_t                   deadline;
     ngx_msec_t                   sent;
     uint64_t                     microseconds;
@@ -58,7 +58,7 @@ typedef struct {
 
 
 /*
- * The bytes of any command, at most.
+ * Returns an upper limit of the size of a command.
  */
 size_t ngx_http_mspwh_store_command_size(ngx_http_mspwh_store_words_t *words);
 
@@ -75,7 +75,7 @@ ngx_uint_t ngx_http_mspwh_store_is_own(ngx_http_mspwh_store_words_t *words,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *value);
 
 /*
- * Microseconds of a clock that nobody sets.
+ * Returns the microseconds of the monotonic clock.
  */
 uint64_t ngx_http_mspwh_store_now(void);
 

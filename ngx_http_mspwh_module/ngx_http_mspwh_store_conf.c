@@ -103,7 +103,7 @@ ngx_http_mspwh_store_user(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *user)
 }
 
 
-/* HELLO 2 [AUTH user password]; the password stays nowhere else */
+/* HELLO 2 [AUTH user password]; the password is kept nowhere else */
 
 static ngx_int_t
 ngx_http_mspwh_store_hello(ngx_conf_t *cf, ngx_http_mspwh_store_conf_t *store,
@@ -554,7 +554,7 @@ ngx_http_mspwh_store_add_server(ngx_array_t *addresses, ngx_addr_t *addrs,
 }
 
 
-/* a name with no "upstream" block, as nginx itself does it */
+/* resolves a name without an "upstream" block, as nginx itself does */
 
 static ngx_int_t
 ngx_http_mspwh_store_resolve(ngx_conf_t *cf,

@@ -19,7 +19,7 @@
 
 struct ngx_http_mspwh_store_conf_s {
 
-    /* HELLO, the first command on a connection: who we are, its role */
+    /* HELLO, the first command on a connection: logs in, and asks the role */
     ngx_str_t                hello;
 
     ngx_msec_t               timeout;
@@ -40,7 +40,7 @@ struct ngx_http_mspwh_store_conf_s {
 };
 
 
-/* an address of an upstream, in the order in which it is asked */
+/* an address of an upstream; their order is that of the attempts */
 
 typedef struct {
     struct sockaddr         *sockaddr;
@@ -65,13 +65,14 @@ char *ngx_http_mspwh_store_ssl_trusted_certificate(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 
 /*
- * Sets what a level does not, from the level above, which is NULL for "http".
+ * Inherits settings from the level above, which is NULL for "http".
  */
 char *ngx_http_mspwh_merge_store(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *prev, ngx_http_mspwh_loc_conf_t *conf);
 
 /*
- * Returns the upstream of a word in a directive, or NULL, with a message.
+ * Returns the upstream that a word in a directive names, or NULL, with a
+ * message.
  */
 ngx_http_upstream_srv_conf_t *ngx_http_mspwh_store_upstream(ngx_conf_t *cf,
     ngx_command_t *cmd, ngx_str_t *word);

@@ -87,7 +87,7 @@ ngx_http_mspwh_store_connect(ngx_http_mspwh_store_connection_t *connection)
     c->read->handler = ngx_http_mspwh_store_connected;
     c->write->handler = ngx_http_mspwh_store_connected;
 
-    /* one way for both: a socket that is connected is writable */
+    /* same path as for a delayed connect(): a connected socket is writable */
 
     if (rc == NGX_OK) {
         ngx_post_event(c->write, &ngx_posted_events);
@@ -121,7 +121,7 @@ ngx_http_mspwh_store_connected(ngx_event_t *ev)
         return;
     }
 
-    /* the end of an attempt that nothing has been written to, or a timer's */
+    /* not connected yet: woken by a timer, or by the read event alone */
 
     if (!c->write->ready) {
         return;
@@ -203,7 +203,7 @@ ngx_http_mspwh_store_handshake(ngx_connection_t *c)
 }
 
 
-/* what is wrong, or NULL */
+/* returns what is wrong, or NULL */
 
 static const char *
 ngx_http_mspwh_store_check_ssl(ngx_connection_t *c,
@@ -232,7 +232,7 @@ ngx_http_mspwh_store_check_ssl(ngx_connection_t *c,
     name = conf->ssl_name.len ? &conf->ssl_name : &connection->name;
 
     if (ngx_ssl_check_host(c, name) != NGX_OK) {
-        return "the certificate is of another name";
+        return "the certificate is for another name";
     }
 
     return NULL;
@@ -255,7 +255,7 @@ ngx_http_mspwh_store_is_open(ngx_http_mspwh_store_connection_t *connection)
 }
 
 
-/* called as well for connections that nginx wants closed: this one stays */
+/* nginx also calls it to close idle connections: this one stays open */
 
 static void
 ngx_http_mspwh_store_read_handler(ngx_event_t *ev)
@@ -364,7 +364,7 @@ ngx_http_mspwh_store_close(ngx_http_mspwh_store_connection_t *connection)
 
     connection->peer.connection = NULL;
 
-    /* a shutdown of TLS may call them */
+    /* the TLS shutdown may call these */
 
     c->read->handler = ngx_http_mspwh_store_empty_handler;
     c->write->handler = ngx_http_mspwh_store_empty_handler;

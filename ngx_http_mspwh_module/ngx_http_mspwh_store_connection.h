@@ -21,7 +21,7 @@ typedef struct {
     ngx_http_mspwh_store_conf_t  *conf;
     ngx_str_t                     name;     /* of the upstream */
 
-    /* quiet: it is for the user of the connection to say that it is lost */
+    /* quiet: the user of the connection logs that it is lost */
     ngx_log_t                     log;
 
     /* called with "data" */

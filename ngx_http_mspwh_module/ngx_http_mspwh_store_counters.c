@@ -34,14 +34,14 @@ ngx_http_mspwh_init_store_counters(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    /* the slab allocator's own part is larger where pages are */
+    /* the slab allocator's own part grows with the page size */
 
     size = ngx_align(sizeof(ngx_http_mspwh_store_counters_t), ngx_pagesize)
            + 8 * ngx_pagesize;
 
     ngx_str_set(&name, "mspwh_store");
 
-    /* a tag of its own, not to be taken for a zone of a directive */
+    /* its own tag: a directive's zone may have the same name */
 
     zone = ngx_shared_memory_add(cf, &name, size,
                                  (void *) &ngx_http_mspwh_store_times);

@@ -1,7 +1,7 @@
 
 /*
- * What mspwh_status shows of stores and streams: counters in shared memory of
- * their own, over all workers and from one configuration to the next.
+ * The counters of stores and streams that mspwh_status shows.  All workers
+ * share them, in a zone of their own, and they survive a reload.
  */
 
 
@@ -33,11 +33,11 @@ typedef enum {
 } ngx_http_mspwh_store_result_e;
 
 
-/* the bounds of a claim's time, the last of them for all that is longer */
+/* the buckets for the time of a claim; the last one has no upper bound */
 #define NGX_HTTP_MSPWH_STORE_TIMES  14
 
 
-/* what a process tells of itself, by its slot in nginx's table of processes */
+/* a process's own numbers, at its slot in nginx's process table */
 
 typedef struct {
     ngx_atomic_t  connected;    /* stores that it has a connection to */
@@ -49,7 +49,7 @@ struct ngx_http_mspwh_store_counters_s {
     ngx_atomic_t  claims[NGX_HTTP_MSPWH_STORE_RESULTS];
     ngx_atomic_t  errors[NGX_HTTP_MSPWH_STORE_CAUSES];
     ngx_atomic_t  connects;
-    ngx_atomic_t  lost;         /* settles that the store has never had */
+    ngx_atomic_t  lost;         /* settles that never reached the store */
 
     /* of claims that the store has answered */
     ngx_atomic_t  times[NGX_HTTP_MSPWH_STORE_TIMES];
@@ -70,7 +70,7 @@ extern const uint32_t  ngx_http_mspwh_store_times[NGX_HTTP_MSPWH_STORE_TIMES];
 
 
 /*
- * Makes the zone, if a store or a stream is used.
+ * Creates the zone, if a store or a stream is used.
  */
 ngx_int_t ngx_http_mspwh_init_store_counters(ngx_conf_t *cf);
 
@@ -81,13 +81,13 @@ void ngx_http_mspwh_store_count_time(ngx_http_mspwh_store_counters_t *counters,
     uint64_t microseconds);
 
 /*
- * Returns what this process tells of itself.
+ * Returns this process's own numbers.
  */
 ngx_http_mspwh_store_process_t *ngx_http_mspwh_store_process(
     ngx_http_mspwh_store_counters_t *counters);
 
 /*
- * Adds up what all processes tell.
+ * Adds up the numbers of all processes.
  */
 void ngx_http_mspwh_store_sum(ngx_http_mspwh_store_counters_t *counters,
     ngx_http_mspwh_store_process_t *sum);

@@ -5,7 +5,7 @@
 
 #define NGX_HTTP_MSPWH_PIPELINE_OUT   16384
 
-/* settles and the like that wait for a store that is away */
+/* the most settles and forgets that wait for a lost store */
 #define NGX_HTTP_MSPWH_PIPELINE_KEPT  10000
 
 
@@ -54,7 +54,7 @@ ngx_http_mspwh_pipeline_init(ngx_http_mspwh_pipeline_t *pipeline,
     pipeline->flush.data = pipeline;
     pipeline->flush.log = ngx_cycle->log;
 
-    /* it keeps a worker that is about to exit */
+    /* not cancelable: a worker that is about to exit waits for the answers */
 
     pipeline->timeout.handler = ngx_http_mspwh_pipeline_timeout;
     pipeline->timeout.data = pipeline;
@@ -73,7 +73,7 @@ ngx_http_mspwh_pipeline_cleanup(ngx_http_mspwh_pipeline_t *pipeline)
 
     ngx_http_mspwh_pipeline_reset(pipeline);
 
-    /* nobody is told */
+    /* "dropped" is not called: no request is left to be told */
 
     while (!ngx_queue_empty(&pipeline->waiting)) {
         command = ngx_http_mspwh_pipeline_first(&pipeline->waiting);
@@ -156,7 +156,7 @@ ngx_http_mspwh_pipeline_drop(ngx_http_mspwh_pipeline_t *pipeline,
             pipeline->dropped(pipeline, command);
         }
 
-        /* who has waited may have added some */
+        /* only now, since "dropped" may have added commands */
 
         next = ngx_queue_next(q);
 
@@ -195,7 +195,7 @@ ngx_http_mspwh_pipeline_readable(void *data)
 }
 
 
-/* NGX_ERROR if the connection is no longer the same */
+/* returns NGX_ERROR if the connection was closed or replaced */
 
 static ngx_int_t
 ngx_http_mspwh_pipeline_read(ngx_http_mspwh_pipeline_t *pipeline,
@@ -221,7 +221,7 @@ ngx_http_mspwh_pipeline_read(ngx_http_mspwh_pipeline_t *pipeline,
 }
 
 
-/* the user may break the connection off, and the command stays then */
+/* if "answered" closes the connection, the command stays in its queue */
 
 static ngx_int_t
 ngx_http_mspwh_pipeline_answer(ngx_http_mspwh_pipeline_t *pipeline)
@@ -232,7 +232,7 @@ ngx_http_mspwh_pipeline_answer(ngx_http_mspwh_pipeline_t *pipeline)
 
     if (command == NULL) {
         pipeline->broken(pipeline, NGX_HTTP_MSPWH_STORE_PROTOCOL,
-                         "an answer that nothing was asked for");
+                         "a reply to no command");
         return NGX_ERROR;
     }
 
@@ -277,8 +277,8 @@ ngx_http_mspwh_pipeline_flush(ngx_http_mspwh_pipeline_t *pipeline)
 
 
 /*
- * A failure is found once more by the flush that "add" has posted, and so is
- * what waits if the queues are being walked.
+ * Callers may ignore a failure, and also that nothing is sent while the queues
+ * are being walked: "add" has posted a flush, which tries again.
  */
 
 ngx_int_t
@@ -415,7 +415,7 @@ ngx_http_mspwh_pipeline_add(ngx_http_mspwh_pipeline_t *pipeline,
 }
 
 
-/* the oldest goes, and is lost */
+/* drops the oldest settle or forget, which counts as lost */
 
 static void
 ngx_http_mspwh_pipeline_make_room(ngx_http_mspwh_pipeline_t *pipeline)
@@ -467,7 +467,7 @@ ngx_http_mspwh_pipeline_free(ngx_http_mspwh_pipeline_t *pipeline,
 }
 
 
-/* sent until it is answered, over as many connections as that takes */
+/* sent again on each new connection, until it is answered */
 
 static ngx_uint_t
 ngx_http_mspwh_pipeline_is_kept(ngx_http_mspwh_store_command_t *command)

@@ -1,7 +1,6 @@
 
 /*
- * Commands to a store, which go out in a pipeline, and are answered in their
- * order:
+ * Commands to a store, which are pipelined, and answered in order:
  *
  *     add --> waiting --> (buffer) --> sent --> answered
  *                ^                      |
@@ -19,7 +18,7 @@
 #include "ngx_http_mspwh_store_counters.h"
 
 
-/* commands are sent if it is ready; HELLO and the probe are before that */
+/* READY: all commands may be sent; before that, only HELLO and the probe */
 
 typedef enum {
     NGX_HTTP_MSPWH_STORE_DOWN = 0,
@@ -41,31 +40,31 @@ struct ngx_http_mspwh_pipeline_s {
     ngx_http_mspwh_store_connection_t   connection;
     void                               *data;
 
-    /* an element of an answer; NGX_ERROR if it has closed the connection */
+    /* takes an element of an answer; NGX_ERROR: it closed the connection */
     ngx_int_t                         (*answered)(
                                     ngx_http_mspwh_pipeline_t *pipeline,
                                     ngx_http_mspwh_store_command_t *command,
                                     mspwh_resp_t *resp);
 
-    /* a command that somebody waits for will not be answered, or too late */
+    /* a command that has a waiter will not be answered, or not in time */
     void                              (*dropped)(
                                     ngx_http_mspwh_pipeline_t *pipeline,
                                     ngx_http_mspwh_store_command_t *command);
 
-    /* the connection is of no more use, or the store does not answer */
+    /* the connection is unusable, or the store does not answer */
     void                              (*broken)(
                                     ngx_http_mspwh_pipeline_t *pipeline,
                                     ngx_http_mspwh_store_cause_e cause,
                                     const char *text);
 
-    /* the rest is its own */
+    /* private from here */
 
     ngx_queue_t                         waiting;
     ngx_queue_t                         sent;
     ngx_queue_t                         unused;
-    ngx_uint_t                          kept;       /* settles and the like */
+    ngx_uint_t                          kept;       /* settles and forgets */
 
-    /* no command may go from one queue to the other now */
+    /* the queues are being walked: no command may move between them */
     ngx_uint_t                          walked;
 
     mspwh_resp_t                        resp;
@@ -93,20 +92,22 @@ ngx_http_mspwh_store_command_t *ngx_http_mspwh_pipeline_add(
     u_char *key, uint64_t number, void *data);
 
 /*
- * Send what they may, as far as the socket takes it: "send" from anywhere, and
- * "flush", which may call "broken", from an event's handler.
+ * Both send as many commands as the state and the socket allow.  "send" may be
+ * called from anywhere; "flush" may call "broken", and so must be called from
+ * an event's handler.
  */
 ngx_int_t ngx_http_mspwh_pipeline_send(ngx_http_mspwh_pipeline_t *pipeline);
 void ngx_http_mspwh_pipeline_flush(ngx_http_mspwh_pipeline_t *pipeline);
 
 /*
- * After a connection: what has not been answered, and is still of use, waits
- * to be sent again.
+ * Called after a connection was closed: commands that were not answered, but
+ * are still of use, wait to be sent again.
  */
 void ngx_http_mspwh_pipeline_reset(ngx_http_mspwh_pipeline_t *pipeline);
 
 /*
- * Drops the commands that somebody waits for and, if "all" is set, the others.
+ * Drops the waiting commands except settles and forgets, and if "all" is set
+ * those as well.
  */
 void ngx_http_mspwh_pipeline_drop(ngx_http_mspwh_pipeline_t *pipeline,
     ngx_uint_t all);

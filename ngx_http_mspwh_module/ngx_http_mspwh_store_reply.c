@@ -91,7 +91,7 @@ ngx_http_mspwh_store_hello_element(ngx_http_mspwh_hello_t *hello,
 
     if (resp->type == MSPWH_RESP_ERROR) {
 
-        /* of a command that it does not know: the password is one */
+        /* quotes the arguments of an unknown command, such as the password */
 
         arguments = strstr(resp->text, ", with args");
 

@@ -1,6 +1,6 @@
 
 /*
- * What the replies of a store mean.
+ * The meaning of a store's replies.
  */
 
 
@@ -17,16 +17,16 @@
 /* X(constant, name in counters): why a store did not do what it was asked */
 
 #define NGX_HTTP_MSPWH_STORE_CAUSE_TABLE(X)                                   \
-    X(CONNECT,   "connect")     /* there is no connection to be had */        \
+    X(CONNECT,   "connect")     /* no connection could be opened */           \
     X(TIMEOUT,   "timeout")     /* no answer in time */                       \
     X(CLOSED,    "closed")      /* the connection was lost */                 \
-    X(AUTH,      "auth")        /* it does not know us, or not allow it */    \
+    X(AUTH,      "auth")        /* wrong password, or not permitted */        \
     X(ROLE,      "role")        /* it is not a primary */                     \
     X(LOADING,   "loading")     /* it has just been started */                \
     X(FULL,      "full")        /* it is out of memory */                     \
     X(REPLICAS,  "replicas")    /* too few replicas have it */                \
     X(REFUSED,   "refused")     /* another error */                           \
-    X(PROTOCOL,  "protocol")    /* an answer that makes no sense */
+    X(PROTOCOL,  "protocol")    /* an answer that was not expected */
 
 
 #define NGX_HTTP_MSPWH_STORE_CAUSE_CONSTANT(constant, name)                   \
@@ -50,20 +50,19 @@ typedef struct {
 
 
 /*
- * As mspwh_resp_read(), with "?" for control characters: what a store says may
+ * As mspwh_resp_read(), but replaces control characters with "?": replies may
  * be logged, and must not add lines to the log.
  */
 int ngx_http_mspwh_store_read(mspwh_resp_t *resp, const char **p,
     const char *end);
 
 /*
- * Returns the cause that an error of a store stands for.
+ * Returns the cause that a store's error stands for.
  */
 ngx_http_mspwh_store_cause_e ngx_http_mspwh_store_cause(mspwh_resp_t *resp);
 
 /*
- * Returns whether such a cause means that another server of the upstream is
- * to be asked.
+ * Returns whether the cause calls for another server of the upstream.
  */
 ngx_uint_t ngx_http_mspwh_store_is_elsewhere(
     ngx_http_mspwh_store_cause_e cause);

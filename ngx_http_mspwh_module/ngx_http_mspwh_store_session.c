@@ -2,12 +2,12 @@
 #include "ngx_http_mspwh_store_session.h"
 
 
-/* milliseconds between attempts; the last: if a server is there, no primary */
+/* milliseconds between attempts; the last: while no server is a primary */
 #define NGX_HTTP_MSPWH_STORE_FIRST     100
 #define NGX_HTTP_MSPWH_STORE_LONGEST   5000
 #define NGX_HTTP_MSPWH_STORE_ELECTION  500
 
-/* milliseconds: how often the role is asked for, and what is no sudden end */
+/* milliseconds: how often to ask for the role; how long a steady session is */
 #define NGX_HTTP_MSPWH_STORE_CHECK     5000
 #define NGX_HTTP_MSPWH_STORE_STEADY    1000
 
@@ -102,7 +102,7 @@ ngx_http_mspwh_store_stop(ngx_http_mspwh_store_session_t *session)
 }
 
 
-/* the addresses that are left, one after the other */
+/* tries the remaining addresses, one after the other */
 
 static void
 ngx_http_mspwh_store_try(ngx_http_mspwh_store_session_t *session)
@@ -140,7 +140,7 @@ ngx_http_mspwh_store_try(ngx_http_mspwh_store_session_t *session)
 }
 
 
-/* goes out before whatever waits, and has to be answered in time */
+/* sends HELLO and the probe before all waiting commands */
 
 static ngx_int_t
 ngx_http_mspwh_store_greet(ngx_http_mspwh_store_session_t *session)
@@ -227,7 +227,7 @@ ngx_http_mspwh_store_lost(ngx_http_mspwh_store_session_t *session,
         session->has_server = 1;
     }
 
-    /* one that has been there may be there again at once: for one attempt */
+    /* a server that was ready may have restarted: it gets one more attempt */
 
     if (!ready || cause != NGX_HTTP_MSPWH_STORE_CLOSED) {
         session->address = (session->address + 1) % session->addresses->nelts;
@@ -289,7 +289,7 @@ ngx_http_mspwh_store_go_down(ngx_http_mspwh_store_session_t *session,
     session->tries = session->addresses->nelts;
     session->backoff = ngx_min(session->backoff, longest);
 
-    /* up to a quarter more or less: not all workers of all edges at once */
+    /* plus or minus a quarter, so that not all workers retry at once */
 
     ngx_add_timer(&session->retry,
                   session->backoff * 3 / 4
@@ -339,7 +339,7 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
 
     ngx_http_mspwh_store_show(session, 1);
 
-    /* what has waited is sent when all answers that have come are read */
+    /* the waiting commands are sent once all received answers are read */
 
     if (!session->pipeline.flush.posted) {
         ngx_post_event(&session->pipeline.flush, &ngx_posted_events);
@@ -347,7 +347,7 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
 }
 
 
-/* as the pipeline's "answered" */
+/* the pipeline's "answered" */
 
 static ngx_int_t
 ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
@@ -358,7 +358,7 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
 
     session = pipeline->data;
 
-    /* another server is to be asked, and the same once more */
+    /* after such an error, the same command goes to another server */
 
     if (resp->type == MSPWH_RESP_ERROR) {
         cause = ngx_http_mspwh_store_cause(resp);
@@ -390,13 +390,13 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
         }
 
         ngx_http_mspwh_store_lost(session, NGX_HTTP_MSPWH_STORE_PROTOCOL,
-                                  "an answer of another kind");
+                                  "an unexpected reply");
         return NGX_ERROR;
     }
 }
 
 
-/* an old primary: from time to time, the other servers are asked */
+/* it may be a former primary: look for another one from time to time */
 
 static ngx_uint_t
 ngx_http_mspwh_store_may_be_cut_off(ngx_http_mspwh_store_session_t *session,
@@ -436,7 +436,7 @@ static void
 ngx_http_mspwh_store_answer_probe(ngx_http_mspwh_store_session_t *session,
     mspwh_resp_t *resp)
 {
-    /* an error, such as of a narrow ACL, comes again where it matters */
+    /* an error, such as of a narrow ACL, will recur where it matters */
 
     if (session->is_primary && resp->last) {
         ngx_http_mspwh_store_is_ready(session);
@@ -444,7 +444,7 @@ ngx_http_mspwh_store_answer_probe(ngx_http_mspwh_store_session_t *session,
 }
 
 
-/* the name, and then the value; or an error, if it is not allowed */
+/* CONFIG's reply: the name, then the value; or an error, if not allowed */
 
 static void
 ngx_http_mspwh_store_answer_policy(ngx_http_mspwh_store_session_t *session,
@@ -472,7 +472,7 @@ ngx_http_mspwh_store_retry(ngx_event_t *ev)
 }
 
 
-/* a primary that has become a replica says so when it is asked */
+/* a primary that has become a replica only says so when asked */
 
 static void
 ngx_http_mspwh_store_check(ngx_event_t *ev)

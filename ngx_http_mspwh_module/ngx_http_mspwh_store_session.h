@@ -1,6 +1,7 @@
 
 /*
- * A worker's session with a store: the way to a primary, and back to one.
+ * A worker's session with a store: how it finds a primary, and finds one
+ * again.
  *
  *              lost, or not a primary                answered: a primary
  *         +---------------------------+          +------------------------+
@@ -33,13 +34,13 @@ struct ngx_http_mspwh_store_session_s {
     ngx_str_t                           name;
     ngx_array_t                        *addresses;
 
-    /* an element of an answer to its user; NGX_ERROR if it makes no sense */
+    /* takes an element of an answer to its user; NGX_ERROR: unexpected */
     ngx_int_t                         (*answered)(
                                     ngx_http_mspwh_store_session_t *session,
                                     ngx_http_mspwh_store_command_t *command,
                                     mspwh_resp_t *resp);
 
-    /* the rest is its own */
+    /* private from here */
 
     ngx_uint_t                          address;    /* the current one */
     ngx_uint_t                          primary;    /* the last that was one */
@@ -47,13 +48,13 @@ struct ngx_http_mspwh_store_session_s {
     ngx_msec_t                          backoff;
     ngx_msec_t                          ready;      /* since when */
 
-    /* it has been tried without success: nobody is to wait for it */
+    /* all addresses have failed: no event is to wait for the store */
     unsigned                            known_down:1;
     unsigned                            has_server:1;
     unsigned                            is_primary:1;
     unsigned                            policy_told:1;
     unsigned                            shown:1;    /* as connected */
-    ngx_uint_t                          alone;      /* events since then */
+    ngx_uint_t                          alone;      /* events meanwhile */
 
     ngx_http_mspwh_hello_t              hello;
 
@@ -67,14 +68,15 @@ struct ngx_http_mspwh_store_session_s {
 
 
 /*
- * Starts a session, in a process that handles requests, and ends it.
+ * Start and end a session, in a process that handles requests.
  */
 ngx_int_t ngx_http_mspwh_store_start(ngx_http_mspwh_store_session_t *session,
     ngx_pool_t *pool);
 void ngx_http_mspwh_store_stop(ngx_http_mspwh_store_session_t *session);
 
 /*
- * Whether it is known that no command can be sent: then nobody is to wait.
+ * Returns whether the store is known to be down: then no event is to wait for
+ * it.
  */
 #define ngx_http_mspwh_store_is_down(session)  ((session)->known_down)
 

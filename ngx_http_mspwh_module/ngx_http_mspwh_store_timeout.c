@@ -55,7 +55,7 @@ ngx_http_mspwh_pipeline_timeout(ngx_event_t *ev)
                          "no answer in time");
     }
 
-    /* a claim may have waited for a connection, or for several */
+    /* a claim may also have waited for one or more connections */
 
     pipeline->walked = 1;
 
@@ -87,7 +87,7 @@ ngx_http_mspwh_pipeline_timeout(ngx_event_t *ev)
 }
 
 
-/* the command that the server, or a connection to it, has taken longest for */
+/* the command that the server, or its connection, keeps waiting longest */
 
 static ngx_http_mspwh_store_command_t *
 ngx_http_mspwh_pipeline_oldest(ngx_http_mspwh_pipeline_t *pipeline)
@@ -108,7 +108,7 @@ ngx_http_mspwh_pipeline_oldest(ngx_http_mspwh_pipeline_t *pipeline)
 }
 
 
-/* returns the time that the first of those that are left has */
+/* drops overdue claims; returns the time until the next one is overdue */
 
 static ngx_msec_int_t
 ngx_http_mspwh_pipeline_expire(ngx_queue_t *queue,

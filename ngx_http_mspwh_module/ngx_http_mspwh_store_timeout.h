@@ -1,7 +1,7 @@
 
 /*
- * How long commands may take: a store that does not answer in time is of no
- * use, and nobody waits longer, whatever the reason.
+ * The timeout of commands.  A store that does not answer in time is given up,
+ * and no event waits longer, whatever the reason.
  */
 
 

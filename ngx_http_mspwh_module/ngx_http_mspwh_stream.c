@@ -1,6 +1,6 @@
 
 /*
- * What goes to the store, and what it answers:
+ * What is sent to the store, and what it answers:
  *
  *     HELLO 2 [AUTH user password]   the role; only on a new connection
  *     XADD key * type ... body ...   the entry's id
@@ -8,9 +8,9 @@
  *
  * All of it is sent at once.  The sender gets 202 once the last answer is in.
  *
- * If HELLO is refused, such as for a wrong password, the store may carry out
- * XADD as its default user.  The answer to XADD decides: after a failure, the
- * event would come again, and be in the stream twice.
+ * If HELLO is refused, say for a wrong password, the store may still carry out
+ * XADD, as its default user.  So the answer to XADD decides: an event that is
+ * wrongly reported as failed would come again, and be in the stream twice.
  */
 
 
@@ -94,7 +94,7 @@ ngx_http_mspwh_stream_handler(ngx_http_request_t *r)
         return NGX_HTTP_FORBIDDEN;
     }
 
-    /* what an "error_page" without "=" has kept would hide the 202 */
+    /* the status that "error_page" without "=" keeps would hide the 202 */
 
     if (r->err_status >= NGX_HTTP_SPECIAL_RESPONSE) {
         r->err_status = 0;
@@ -108,7 +108,7 @@ ngx_http_mspwh_stream_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* its status is set once the event is in the stream */
+    /* the status is set later, once the event is in the stream */
 
     if (ctx->request == r
         && ngx_http_mspwh_set_answer(ctx, 0, NGX_HTTP_MSPWH_VERIFIED)
@@ -154,7 +154,7 @@ ngx_http_mspwh_stream_set_upstream(ngx_http_mspwh_append_t *append)
     u->abort_request = ngx_http_mspwh_stream_abort_request;
     u->finalize_request = ngx_http_mspwh_stream_finalize_request;
 
-    /* not only of the answer's body, of which there is none */
+    /* all handlers use "input_filter_ctx"; there is no body to filter */
 
     u->input_filter_init = ngx_http_mspwh_stream_filter_init;
     u->input_filter = ngx_http_mspwh_stream_filter;
@@ -204,7 +204,7 @@ ngx_http_mspwh_stream_reinit_request(ngx_http_request_t *r)
 }
 
 
-/* only now is it known which connection it is */
+/* adds HELLO only here: now it is known which connection is used */
 
 static ngx_int_t
 ngx_http_mspwh_stream_output_filter(void *data, ngx_chain_t *in)
@@ -216,7 +216,7 @@ ngx_http_mspwh_stream_output_filter(void *data, ngx_chain_t *in)
     if (!append->sending) {
         append->sending = 1;
 
-        /* or the end of a large event waits until the store has the rest */
+        /* otherwise Nagle's algorithm delays the end of a large event */
 
         clcf = ngx_http_get_module_loc_conf(append->request,
                                             ngx_http_core_module);
@@ -268,7 +268,7 @@ ngx_http_mspwh_stream_add_hello(ngx_http_mspwh_append_t *append,
 }
 
 
-/* the last that a kept connection has been told counts */
+/* the first such cleanup is the newest, of the last HELLO */
 
 static ngx_uint_t
 ngx_http_mspwh_stream_knows(ngx_connection_t *c,
@@ -286,7 +286,7 @@ ngx_http_mspwh_stream_knows(ngx_connection_t *c,
 }
 
 
-/* only marks a connection */
+/* does nothing: its presence marks a connection */
 
 static void
 ngx_http_mspwh_stream_cleanup(void *data)
@@ -325,7 +325,7 @@ ngx_http_mspwh_stream_process_header(ngx_http_request_t *r)
 
     } while (found == 1 && rc == NGX_AGAIN);
 
-    /* all of it has been read; more answers than commands are of no use */
+    /* nothing may follow the answers on a connection that is kept */
 
     u->keepalive = (rc == NGX_OK && (u_char *) p == u->buffer.last
                     && u->headers_in.status_n != NGX_HTTP_BAD_GATEWAY);
@@ -337,7 +337,7 @@ ngx_http_mspwh_stream_process_header(ngx_http_request_t *r)
 }
 
 
-/* NGX_AGAIN if another answer is to come, or as process_header() */
+/* returns NGX_AGAIN if more answers follow, or as process_header() */
 
 static ngx_int_t
 ngx_http_mspwh_stream_element(ngx_http_mspwh_append_t *append)
@@ -371,7 +371,7 @@ ngx_http_mspwh_stream_element(ngx_http_mspwh_append_t *append)
     {
         return ngx_http_mspwh_stream_failed(append,
                                             NGX_HTTP_MSPWH_STORE_PROTOCOL,
-                                            "an answer of another kind");
+                                            "an unexpected reply");
     }
 
     if (resp->number >= (int64_t) append->stream->replicas) {
@@ -473,8 +473,8 @@ ngx_http_mspwh_stream_done(ngx_http_mspwh_append_t *append)
 
 
 /*
- * Another server may do better, or there is nothing more to try: then the
- * server itself is well, and the answer is one that "error_page" can take.
+ * If another server may do better, nginx tries the next one.  Otherwise this
+ * server is well, and the answer is one that "error_page" can handle.
  */
 
 static ngx_int_t
@@ -559,7 +559,7 @@ ngx_http_mspwh_stream_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
         return;
     }
 
-    /* a store that refuses a connection may close it after it has said why */
+    /* a store that refuses a connection may say why, and then close it */
 
     if (append->refusal[0] && rc == NGX_HTTP_BAD_GATEWAY) {
         (void) ngx_http_mspwh_stream_failed(append, append->cause,
@@ -567,7 +567,7 @@ ngx_http_mspwh_stream_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
         return;
     }
 
-    /* nginx itself has found out, and logged it */
+    /* nginx has noticed and logged these failures itself */
 
     if (rc == NGX_HTTP_GATEWAY_TIME_OUT) {
         ngx_http_mspwh_stream_count_failure(append,

@@ -1,7 +1,7 @@
 
 /*
- * mspwh_stream_pass: the content handler, which appends a verified request to
- * a stream by nginx's upstream machinery.
+ * mspwh_stream_pass: the content handler, which uses nginx's upstream
+ * machinery to append a verified request to a stream.
  */
 
 

@@ -71,7 +71,7 @@ ngx_http_mspwh_stream_find_key(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* the "error_page" for a store that fails takes the event */
+    /* the same status as for a lost store: "error_page" takes the event */
 
     if (key->len == 0) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -135,7 +135,7 @@ ngx_http_mspwh_stream_values(ngx_http_request_t *r, ngx_http_mspwh_ctx_t *ctx,
     values[NGX_HTTP_MSPWH_STREAM_KEY_ID] = v->secret->id;
     values[NGX_HTTP_MSPWH_STREAM_URI] = r->unparsed_uri;
 
-    /* an internal redirect makes GET of any other in r->method_name */
+    /* not r->method_name, which is GET after an internal redirect */
 
     method = &values[NGX_HTTP_MSPWH_STREAM_METHOD];
     *method = r->request_line;
@@ -198,7 +198,7 @@ ngx_http_mspwh_stream_headers(ngx_http_request_t *r, ngx_str_t *signature,
         }
     }
 
-    /* HTTP/2 and HTTP/3 may have it elsewhere */
+    /* with HTTP/2 and HTTP/3, there may be no such header */
 
     if (values[NGX_HTTP_MSPWH_STREAM_HOST].len == 0) {
         values[NGX_HTTP_MSPWH_STREAM_HOST] = r->headers_in.server;
@@ -323,7 +323,7 @@ ngx_http_mspwh_stream_tail(ngx_http_request_t *r,
 
     b->last = (u_char *) p;
 
-    /* or TLS would keep the last bytes until there are more */
+    /* otherwise TLS would keep the last bytes until more follow */
 
     b->flush = 1;
 
@@ -331,7 +331,7 @@ ngx_http_mspwh_stream_tail(ngx_http_request_t *r,
 }
 
 
-/* NULL, if there is no buffer, stays so to the end */
+/* a NULL, for lack of memory, is passed on through all calls */
 
 static ngx_chain_t **
 ngx_http_mspwh_stream_add(ngx_http_request_t *r, ngx_chain_t **last,

@@ -3,7 +3,7 @@
 #include "ngx_http_mspwh_stream.h"
 
 
-/* milliseconds that the store may take for a connection, or for a pause */
+/* milliseconds for a connection, and between two reads or writes */
 #define NGX_HTTP_MSPWH_STREAM_TIMEOUT  5000
 
 #define NGX_HTTP_MSPWH_STREAM_WAIT     1000
@@ -216,7 +216,7 @@ ngx_http_mspwh_stream_wait(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
-/* an entry that was added twice is found by its "delivery_id" */
+/* another server may get the event, too: its "delivery_id" is the same */
 
 static void
 ngx_http_mspwh_stream_upstream(ngx_http_mspwh_stream_t *stream)
@@ -241,7 +241,7 @@ ngx_http_mspwh_stream_upstream(ngx_http_mspwh_stream_t *stream)
                           |NGX_HTTP_UPSTREAM_FT_INVALID_HEADER
                           |NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT;
 
-    /* a sender that has hung up does not make a half of it */
+    /* if the sender hangs up, the append is completed all the same */
 
     conf->ignore_client_abort = 1;
 
@@ -263,7 +263,7 @@ ngx_http_mspwh_merge_stream(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *prev,
 
     if (stream == NULL) {
 
-        /* a handler is not inherited, but by "if" and "limit_except" */
+        /* handlers are not inherited, but "if" and "limit_except" need it */
 
         if (clcf->noname && clcf->handler == NULL && prev->stream != NULL) {
             conf->stream = prev->stream;

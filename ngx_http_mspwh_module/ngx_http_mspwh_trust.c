@@ -93,7 +93,7 @@ ngx_http_mspwh_is_usable(ngx_http_request_t *r,
         return 0;
     }
 
-    /* decided by the headers alone, or else by a body */
+    /* without a body, it was decided by the headers of its own request */
 
     if (v->body.request_body == NULL) {
         if (v->request != r) {
@@ -123,9 +123,10 @@ ngx_http_mspwh_is_usable(ngx_http_request_t *r,
 
 
 /*
- * The main request cannot be answered by such a subrequest, and does not get
- * past its own check: nothing but the access check itself is reached without
- * a signature.  Subrequests of other kinds can end up in an answer.
+ * A subrequest of auth_request may pass before the main request is verified.
+ * Its response never becomes that of the main request, which still has to pass
+ * its own check: nothing but the access check is reached without a signature.
+ * Subrequests of other kinds can end up in a response.
  */
 
 static ngx_uint_t

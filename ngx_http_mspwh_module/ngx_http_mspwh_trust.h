@@ -1,6 +1,6 @@
 
 /*
- * Who may use whose verification.
+ * Decides who may use whose verification.
  */
 
 
@@ -15,7 +15,7 @@ typedef enum {
     /* this body has been verified under these secrets, or never will be */
     NGX_HTTP_MSPWH_TRUST_KNOWN = 0,
 
-    /* it has not: it is to be verified now */
+    /* it has not been, and must be verified now */
     NGX_HTTP_MSPWH_TRUST_VERIFY,
 
     /* a subrequest of auth_request, ahead of the main request's own check */
@@ -31,8 +31,8 @@ ngx_http_mspwh_trust_e ngx_http_mspwh_trust(ngx_http_request_t *r,
     ngx_http_mspwh_loc_conf_t *mlcf, ngx_http_mspwh_verification_t **v);
 
 /*
- * Returns whether a location may keep a request for good: its body, all of it,
- * is signed, and the location lets it through.
+ * Returns whether a location may store a request: its whole body is signed,
+ * and the location lets it through.
  */
 ngx_uint_t ngx_http_mspwh_may_keep(ngx_http_request_t *r,
     ngx_http_mspwh_ctx_t *ctx);

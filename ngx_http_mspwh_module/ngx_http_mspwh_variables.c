@@ -309,7 +309,7 @@ ngx_http_mspwh_variable_name(uintptr_t data)
 }
 
 
-/* what a map or another module does with a variable, "nginx -t" cannot see */
+/* "nginx -t" cannot see how a map or another module uses a variable */
 
 static void
 ngx_http_mspwh_warn_early(ngx_http_request_t *r, ngx_str_t *variable)
@@ -334,10 +334,10 @@ ngx_http_mspwh_warn_early(ngx_http_request_t *r, ngx_str_t *variable)
 
 
 /*
- * The main request has not come to its check.  One that has been answered, or
- * that an error has led elsewhere, keeps the phase that it was in for headers
- * and logs, and one that came to no phase is in the first: there, an empty
- * value is right.
+ * Returns whether the main request has yet to be verified.  For headers and
+ * logs, a request that was answered, or that an error led elsewhere, keeps the
+ * phase that it was in, and one that reached no phase is in the first: there,
+ * an empty value is right.
  */
 
 static ngx_uint_t

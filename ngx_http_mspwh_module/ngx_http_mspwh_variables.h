@@ -33,7 +33,8 @@ ngx_http_variable_t *ngx_http_mspwh_find_variable(ngx_conf_t *cf,
     ngx_str_t *name);
 
 /*
- * Makes a variable one of mspwh_set, and tells if one is.
+ * The first makes a variable one of mspwh_set; the second returns whether it
+ * is one.
  */
 void ngx_http_mspwh_init_body_variable(ngx_http_variable_t *var,
     ngx_uint_t index);

@@ -57,7 +57,7 @@ ngx_http_mspwh_start(ngx_http_mspwh_verification_t *v)
 }
 
 
-/* not a part of the verification: many are decided without it */
+/* allocated separately: many verifications are decided without it */
 
 static ngx_int_t
 ngx_http_mspwh_init_extract(ngx_http_mspwh_verification_t *v)
@@ -137,7 +137,7 @@ ngx_http_mspwh_feed(ngx_http_mspwh_verification_t *v, u_char *data,
 {
     size_t  n;
 
-    /* a piece at a time, so that the parser finds it in the cache */
+    /* one piece at a time: it is still in the cache when it is parsed */
 
     for ( /* void */ ; len > 0; data += n, len -= n) {
         n = ngx_min(len, NGX_HTTP_MSPWH_PIECE);
@@ -234,7 +234,7 @@ ngx_http_mspwh_match(ngx_http_mspwh_verification_t *v)
 
     v->secret = &v->secrets->elts[match];
 
-    /* the digest of the header is the body's own */
+    /* the signature matches, so the header's digest is the body's HMAC */
 
     ngx_hex_dump(v->delivery_id, v->digest, MSPWH_DIGEST_LENGTH);
 

@@ -1,6 +1,6 @@
 
 /*
- * The course of a verification: prepared, fed, and decided.
+ * The course of a verification: it is prepared, fed, and decided.
  */
 
 
@@ -12,9 +12,9 @@
 
 
 /*
- * Checks the signature's header, and prepares for the body.  Returns NGX_OK
- * if the body is needed, NGX_DONE if the verification is decided without it,
- * or NGX_ERROR if it has failed.
+ * Checks the signature header, and prepares for the body.  Returns NGX_OK if
+ * the body is needed, NGX_DONE if the verification is decided without it, or
+ * NGX_ERROR if it has failed.
  */
 ngx_int_t ngx_http_mspwh_start(ngx_http_mspwh_verification_t *v);
 
@@ -26,7 +26,7 @@ ngx_int_t ngx_http_mspwh_feed(ngx_http_mspwh_verification_t *v, u_char *data,
     size_t len);
 
 /*
- * Decides by a body that has been fed whole, and described.
+ * Decides, once the whole body has been fed, and described in "body".
  */
 void ngx_http_mspwh_decide(ngx_http_mspwh_verification_t *v);
 
@@ -37,7 +37,7 @@ void ngx_http_mspwh_decide_unread(ngx_http_mspwh_verification_t *v,
     ngx_http_mspwh_reason_e reason);
 
 /*
- * Ends a verification that no answer but 500 is possible for.
+ * Marks a verification as failed: 500 is the only possible answer.
  */
 void ngx_http_mspwh_fail(ngx_http_mspwh_verification_t *v);
 

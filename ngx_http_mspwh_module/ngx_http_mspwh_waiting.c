@@ -4,10 +4,10 @@
 #include <cjson/cJSON.h>
 
 
-/* the file has some 200 bytes */
+/* the file has about 200 bytes */
 #define NGX_HTTP_MSPWH_WAITING_FILE  4096
 
-/* where a double is exact */
+/* doubles are exact up to here */
 #define NGX_HTTP_MSPWH_WAITING_MAX   9007199254740992.0
 
 
@@ -84,7 +84,7 @@ ngx_http_mspwh_read_waiting(ngx_http_request_t *r, ngx_str_t *directory,
 }
 
 
-/* without waiting, if somebody has made a pipe of it */
+/* nonblocking, in case somebody has made a pipe of it */
 
 static ssize_t
 ngx_http_mspwh_read_small_file(ngx_http_request_t *r, ngx_str_t *directory,

@@ -1,6 +1,6 @@
 
 /*
- * What waits in the spools, by the status.json that mspwh-redeliver writes
+ * The state of the spools, from the status.json that mspwh-redeliver writes
  * into each directory.
  */
 
@@ -12,7 +12,7 @@
 #include "ngx_http_mspwh_conf.h"
 
 
-/* numbers are -1 if they are not known, and Unix times 0 */
+/* an unknown number is -1, an unknown Unix time 0 */
 
 typedef struct {
     int64_t  waiting;
@@ -33,8 +33,8 @@ ngx_int_t ngx_http_mspwh_add_spool_path(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *mlcf);
 
 /*
- * Reads the status.json in a directory.  Nothing is known if there is none, or
- * if it does not say what it should.
+ * Reads the status.json in a directory.  Everything is unknown if there is no
+ * such file, or if it is malformed.
  */
 void ngx_http_mspwh_read_waiting(ngx_http_request_t *r,
     ngx_str_t *directory, ngx_http_mspwh_waiting_t *waiting);

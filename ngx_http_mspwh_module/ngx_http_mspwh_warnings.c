@@ -38,9 +38,9 @@ ngx_http_mspwh_check_location(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
     }
 
     /*
-     * "if" and "limit_except" inherit all of this.  A server's own level is
-     * rarely asked for anything, and named and internal locations are not
-     * asked directly.
+     * "if" and "limit_except" inherit all of this.  A server's own level
+     * rarely serves requests, and clients cannot ask for named and internal
+     * locations.
      */
 
     if (clcf->noname || clcf->named || clcf->internal
@@ -137,7 +137,7 @@ ngx_http_mspwh_warn_source(ngx_conf_t *cf, ngx_http_mspwh_source_t *source)
 {
     ngx_http_mspwh_source_t  *other;
 
-    /* a file that is included many times is warned of once */
+    /* one warning for each line, even if its file is included many times */
 
     for (other = source->next; other; other = other->next) {
         if (ngx_http_mspwh_same_place(&other->place, &source->place)) {
@@ -219,7 +219,7 @@ ngx_http_mspwh_warn_without_effect(ngx_conf_t *cf,
     mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
     level = mmcf->levels.elts;
 
-    /* an included file has an effect if it has one somewhere */
+    /* a line of an included file has an effect if it has one anywhere */
 
     for (i = 0; i < mmcf->levels.nelts; i++) {
         if (level[i] == mlcf) {

@@ -1,6 +1,6 @@
 
 /*
- * What nginx -t warns of: legal, but surely a mistake.
+ * The warnings of "nginx -t": what is legal, but surely a mistake.
  */
 
 
@@ -12,13 +12,13 @@
 
 
 /*
- * Looks at a location that has been merged.
+ * Checks a location that has been merged.
  */
 void ngx_http_mspwh_check_location(ngx_conf_t *cf,
     ngx_http_mspwh_loc_conf_t *mlcf);
 
 /*
- * Tells what was found, once all locations have been looked at.
+ * Logs the warnings, once all locations have been checked.
  */
 void ngx_http_mspwh_tell_warnings(ngx_conf_t *cf);
 

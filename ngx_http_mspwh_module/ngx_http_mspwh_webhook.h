@@ -37,9 +37,9 @@ ngx_int_t ngx_http_mspwh_init_webhooks(ngx_conf_t *cf,
 char *ngx_http_mspwh_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /*
- * Gives a request the webhook of a location that checks it.  A location that
- * names none, such as one that error_page leads to, changes nothing; a
- * subrequest has there the name of the main request.
+ * Sets a request's webhook to that of the location that checks it.  A location
+ * that names none, such as the target of an error_page, changes nothing; in
+ * such a location, a subrequest has the main request's webhook.
  */
 void ngx_http_mspwh_set_webhook(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf);

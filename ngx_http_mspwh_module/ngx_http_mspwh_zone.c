@@ -14,7 +14,7 @@ static void ngx_http_mspwh_name_key(ngx_http_mspwh_account_t *account,
     ngx_str_t *id, ngx_uint_t generation);
 
 
-/* a tag of its own, not to be taken for a zone of a directive */
+/* its own tag: a directive's zone may have the same name */
 
 static ngx_uint_t  ngx_http_mspwh_zone_tag;
 
@@ -35,7 +35,7 @@ ngx_http_mspwh_init_counters(ngx_conf_t *cf)
 
     /*
      * Pages that no webhook needs are never touched.  The slab allocator's own
-     * part has some 24 bytes for each page, and is larger where pages are.
+     * part takes about 24 bytes for each page, and grows with the page size.
      */
 
     size = ngx_align(sizeof(ngx_http_mspwh_account_t), ngx_pagesize)
@@ -98,10 +98,10 @@ ngx_http_mspwh_init_zone(ngx_shm_zone_t *zone, void *data)
 
 
 /*
- * Gives each webhook of the configuration its place, and each secret the place
- * of its id there.  The ids of former configurations keep theirs: workers that
- * are shutting down still count there, and the last use of an old secret
- * remains to be seen.
+ * Gives each webhook of the configuration an account, and each secret's id a
+ * place in it.  The ids of former configurations keep theirs: workers that are
+ * shutting down still count there, and the last use of an old secret stays
+ * visible.
  */
 
 static ngx_int_t
@@ -167,7 +167,7 @@ ngx_http_mspwh_name_webhook(ngx_slab_pool_t *shpool,
     account->len = name->len;
     ngx_memcpy(account->name, name->data, name->len);
 
-    /* workers read up to the number: it comes after the name */
+    /* workers read as many as the number says: it is set last */
 
     if (i < NGX_HTTP_MSPWH_WEBHOOK_SLOTS) {
         shared->accounts[i] = account;
@@ -179,7 +179,7 @@ ngx_http_mspwh_name_webhook(ngx_slab_pool_t *shpool,
 }
 
 
-/* a new one, or the one whose name has gone unused for longest */
+/* a new one, or the one whose name has been unused for longest */
 
 static ngx_http_mspwh_account_t *
 ngx_http_mspwh_new_account(ngx_slab_pool_t *shpool,
@@ -281,7 +281,7 @@ ngx_http_mspwh_next_key(ngx_http_mspwh_account_t *account, ngx_uint_t *slot,
 }
 
 
-/* every counter but the times is added */
+/* adds up all counters but the times */
 
 void
 ngx_http_mspwh_sum(ngx_http_mspwh_shared_t *shared, ngx_str_t *webhook,

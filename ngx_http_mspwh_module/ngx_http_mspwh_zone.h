@@ -1,7 +1,7 @@
 
 /*
- * The counters in shared memory, over all workers and from one configuration
- * to the next:
+ * The counters in shared memory, which all workers share, and which survive a
+ * reload:
  *
  *     shared --> accounts[0] --> counters, keys, history    of "default"
  *                accounts[1] --> counters, keys, history    of "acme"
@@ -24,7 +24,7 @@
 /* the names of two configurations, each with the default one */
 #define NGX_HTTP_MSPWH_WEBHOOK_SLOTS  (2 * (NGX_HTTP_MSPWH_WEBHOOKS + 1))
 
-/* the ids of a webhook that are counted apart, and one place for all others */
+/* separately counted ids of a webhook, and one place for all others */
 #define NGX_HTTP_MSPWH_KEY_SLOTS      64
 #define NGX_HTTP_MSPWH_OTHER_KEY      NGX_HTTP_MSPWH_KEY_SLOTS
 
@@ -44,7 +44,7 @@ enum {
     NGX_HTTP_MSPWH_UPSTREAM_4XX,
     NGX_HTTP_MSPWH_UPSTREAM_5XX,
 
-    /* no upstream has answered, and nginx itself with no success */
+    /* no upstream has answered, and nginx itself answered with an error */
     NGX_HTTP_MSPWH_UPSTREAM_NONE,
 
     /* nginx itself has answered */
@@ -89,7 +89,7 @@ typedef struct {
 } ngx_http_mspwh_key_counters_t;
 
 
-/* of a webhook, or the sum of several */
+/* the counters of a webhook, or the sum of several */
 
 typedef struct {
     /* once for each request; a verdict that rejects has a reason */
@@ -98,7 +98,7 @@ typedef struct {
     ngx_atomic_t  rejections[NGX_HTTP_MSPWH_REASONS];
     ngx_atomic_t  anomalies[MSPWH_ANOMALIES];
 
-    /* of verified bodies; the last size is that of all larger ones */
+    /* of verified bodies; the last size counts all larger ones */
     ngx_atomic_t  bytes;
     ngx_atomic_t  sizes[NGX_HTTP_MSPWH_SIZES];
 
@@ -123,7 +123,7 @@ typedef struct ngx_http_mspwh_account_s {
 
     ngx_http_mspwh_counters_t       counters;
 
-    /* keys are added where a configuration is read, under the zone's mutex */
+    /* keys are added while a configuration is read, under the zone's mutex */
     ngx_atomic_t                    nkeys;
     ngx_http_mspwh_key_counters_t   keys[NGX_HTTP_MSPWH_KEY_SLOTS + 1];
 
@@ -143,7 +143,7 @@ typedef struct ngx_http_mspwh_shared_s {
 
 
 /*
- * Makes the zone, if a location needs it.
+ * Creates the zone, if a location needs it.
  */
 ngx_int_t ngx_http_mspwh_init_counters(ngx_conf_t *cf);
 
@@ -160,8 +160,7 @@ ngx_http_mspwh_key_counters_t *ngx_http_mspwh_find_key(
     ngx_http_mspwh_account_t *account, ngx_str_t *id);
 
 /*
- * Finds the first key from "*slot" on that there is.  Returns 0 if there is
- * none.
+ * Finds the first key in use, from "*slot" on.  Returns 0 if there is none.
  */
 ngx_uint_t ngx_http_mspwh_next_key(ngx_http_mspwh_account_t *account,
     ngx_uint_t *slot, ngx_str_t *id);

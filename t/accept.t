@@ -92,7 +92,7 @@ for my $path (sort keys %accepts) {
     }
 }
 
-# What comes before: the signature, the payload.
+# These are checked before: the signature, then the payload.
 for my $path ('/one', '/monitor') {
     my $through = $path eq '/monitor';
     my $body = event('ticket.updated');
@@ -115,7 +115,7 @@ for my $path ('/one', '/monitor') {
 }
 is(signed('/pass', '{}')->{status}, 200, 'mspwh_malformed pass: the list does not apply');
 is(signed('/pass', event('ticket.updated'))->{status}, 204, 'mspwh_malformed pass: but it does to an event');
-is(signed('/page', event('ticket.updated'))->{status}, 204, 'error_page has no part in it');
+is(signed('/page', event('ticket.updated'))->{status}, 204, 'error_page does not apply');
 seen();
 
 # After a redirect the new location's list applies, to the same verdict.
@@ -142,10 +142,10 @@ is_deeply(settled(2), ['A /mirror', 'B /copy'], '... is mirrored');
 is_deeply(shown(signed('/mirror', event('ticket.created')), 'verdict'), [200, 'verified'],
     'mirror: another event');
 select undef, undef, undef, 0.2;
-is_deeply(seen(), ['A /mirror'], '... is not, and goes on');
+is_deeply(seen(), ['A /mirror'], '... is not mirrored, and is passed on');
 SKIP: {
     needs(module => 'http_auth_request_module');
-    is(signed('/auth', event('ticket.created'))->{status}, 403, 'auth_request: no 204 is taken for a yes');
+    is(signed('/auth', event('ticket.created'))->{status}, 403, 'auth_request: a 204 is not permission');
     is_deeply(seen(), ['B /status/403'], '... it is asked');
 }
 

@@ -26,7 +26,7 @@ server {
 }
 CONF
 
-# An event of so many bytes, by what grows.
+# Returns an event of so many bytes, which grows in different ways.
 sub event {
     my ($size, $grown) = @_;
     my $head = '{"eventType":"ticket.note.added","entityId":12345,"ticketId":"T-1",'
@@ -39,8 +39,8 @@ sub event {
     return "$head],\"Description\":\"" . 'd' x $n . $tail;
 }
 
-# What was asked for while one request was answered, in order of size: [library, bytes]. The module's own
-# calls go through faults.so.
+# Returns the allocations while one request was answered, in order of size: [library, bytes]. The module's
+# own calls go through faults.so.
 sub asked_for {
     my $body = shift;
     reset_sites();

@@ -31,7 +31,7 @@ sub start_beside {
     return start_with($modules, $http =~ s/LOCATIONS/$locations/r);
 }
 
-# An answer, and what the backend has had meanwhile.
+# Returns an answer, and what the backend has received meanwhile.
 sub outcome {
     my ($r) = @_;
     my @records = map { $_->{sha256} } records();
@@ -57,7 +57,7 @@ sub verified_at {
             "$what, chunked: so is this");
         is_deeply(outcome(post($path, $body)), [401], "$what: not without a signature");
     }
-    is_deeply(deliver($path, '{}'), [400], "$path: what is no event is refused");
+    is_deeply(deliver($path, '{}'), [400], "$path: a body that is not an event is refused");
     is_deeply(deliver($path, '', event(1)), [401], "$path: no body, and the signature of another");
 
     my $c = connection();
@@ -138,9 +138,9 @@ CONF
     my ($body, $other) = (event(2), event(3));
     my $r = post('/lua/replaced', $other, $name => sign(SECRET, $body), 'X-Body' => $body);
     is_deeply(outcome($r), [200, sha256_hex($body)],
-        'a body that Lua has put in place: it is the one that is verified');
+        'a body that Lua has set: that one is verified');
     $r = post('/lua/replaced', $body, $name => sign(SECRET, $body), 'X-Body' => $other);
-    is_deeply(outcome($r), [401], '... and the one that was sent does not vouch for it');
+    is_deeply(outcome($r), [401], '... and the signature of the body that was sent is no use');
     is_deeply(deliver('/lua/discarded', $body), [401], 'a body that Lua has thrown away');
     is_deeply(deliver('/lua/taken', $body), [401], 'a body that Lua has begun to read itself');
     is_deeply(deliver('/lua/signature', $body), [401], 'a signature header that Lua has removed');

@@ -41,7 +41,7 @@ server {
 $tls
 CONF
 
-# A ticket event of exactly that many bytes, with varied content.
+# Returns a ticket event of exactly that many bytes, with varied content.
 sub body {
     my $size = shift;
     my ($head, $tail) =
@@ -63,7 +63,7 @@ sub arrived {
     clear_records();
 }
 
-# Less under valgrind, where a byte at a time takes minutes.
+# Smaller under valgrind, where one byte at a time takes minutes.
 my $slow = ($ENV{MSPWH_SLOW} // 1) > 1;
 my $big = ($slow ? 2 : 30) * 1024 * 1024;
 
@@ -113,7 +113,7 @@ for my $path ('/', '/memory') {
     for my $chunked (0, 10) {
         my $bad = request(connection => $c, path => '/', body => '{}', chunked => $chunked,
             headers => headers('x'));
-        is($bad->{status}, 401, "keepalive: 401 amid, chunked $chunked");
+        is($bad->{status}, 401, "keepalive: 401 in between, chunked $chunked");
         my $body = body(500);
         arrived(request(connection => $c, path => '/', body => $body, headers => headers($body)), $body,
             'keepalive, after a 401');

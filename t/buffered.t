@@ -37,7 +37,7 @@ my $large = '{"EventType":"Ticket created","EntityId":1,"Details":"' . 'A' x ($m
 my @signature = ('X-Webhook-Signature' => sign('first', $large));
 my $small = request_bytes(method => 'GET', path => '/small');
 
-# An answer that is ready before the small request's shows that it had to wait.
+# If this answer is ready before the small request's, that one had to wait.
 sub answered {
     my $c = shift;
     return IO::Select->new($c->{socket})->can_read(0) ? 1 : 0;
@@ -53,11 +53,11 @@ for my $where (qw(memory file)) {
     send_bytes($two, $small);
     my $r = read_response($two);
     my $first = answered($one);
-    is($r->{status}, 204, "$where: a small request beside it");
+    is($r->{status}, 204, "$where: a small request at the same time");
     is($first, 0, "$where: answered while the large body is verified again");
     is(read_response($one)->{status}, 401, "$where: refused under the secrets of the second location");
 
-    # the client goes away meanwhile
+    # the client leaves in the meantime
     my $gone = connection();
     send_bytes($gone, request_bytes(path => "/$where", headers => [@signature], body => $large));
     close $gone->{socket};

@@ -1,5 +1,5 @@
-# The commands in the documentation exist: options are those of --help, targets those of the Makefile, paths
-# are there. What the commands do is tested where a page's configuration is run.
+# The commands in the documentation exist: the options are in --help, the targets in the Makefile, and the
+# paths in the source tree. What commands do is tested where a page's configuration is run.
 
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ my %variable = map { $_ => 1 } $makefile =~ /\b([A-Z_]+)=/g, $makefile =~ /^([A-
     $makefile =~ /\$\(([A-Z_]+)\)/g;
 my %options;
 
-# Programs that are not of this project.
+# Programs that are not part of this project.
 my %other = map { $_ => 1 } qw(
     apt cd curl docker echo git grep journalctl kubectl mkdir nginx openssl podman rm sed sort strings
     systemctl tail tar umask uniq
@@ -57,7 +57,7 @@ for my $page (pages()) {
     }
 }
 
-# Whether a script that a target calls takes the variable from its environment.
+# Returns whether a script that a target calls takes the variable from its environment.
 sub uses {
     my $name = shift;
     return scalar grep { page_text(s{^\Q$repo/}{}r) =~ /\b$name\b/ } grep { -f } glob "$repo/tools/*

@@ -12,7 +12,7 @@ my $file = "$Bin/../bin/completion.bash";
 my %command = map { $_ => "$Bin/../bin/$_" } qw(mspwh-send mspwh-redeliver mspwh-streamtrim);
 $command{'mspwh-inspect'} = inspect_program();
 
-# What is offered for a word after another.
+# Returns the completions of a word after another.
 sub offers {
     my ($command, $word, $before) = @_;
     my ($rc, $text) = run('bash', '-c', '. "$1"; _mspwh "$2" "$3" "$4" && printf "%s\n" "${COMPREPLY[@]}"',

@@ -135,13 +135,13 @@ my @good = (
     ['mspwh_accept ticket.created ticket.note.* ticket.response.added; mspwh_accept *;', 'patterns'],
     ['mspwh_malformed pass; mspwh_signature_header X-Sig-2;', 'the rest'],
     (map { ["mspwh_log_level $_;", "mspwh_log_level $_"] } qw(info notice warn error)),
-    ['if ($arg_x) { set $other none; } mspwh_set $cust /Customer;', 'a variable beside those of set'],
+    ['if ($arg_x) { set $other none; } mspwh_set $cust /Customer;', 'a variable besides those of set'],
 );
 for (@good) {
     my ($lines, $what) = @$_;
     $lines = "mspwh on; $secret $lines" if $lines !~ /mspwh (?:on|off);/;
     my ($rc, $text) = config_test(conf($lines));
-    is_deeply([$rc, $text], [0, ''], "accepted without a word: $what");
+    is_deeply([$rc, $text], [0, ''], "accepted silently: $what");
 }
 
 for my $file ('open.key', 'group.key') {
@@ -224,7 +224,7 @@ for (@headers) {
     }
 }
 
-# "mspwh on" with no secret: its own line is named, wherever it takes effect.
+# "mspwh on" without a secret: the message names its line, wherever it takes effect.
 my $listen = "server {\nlisten 127.0.0.1:%%PORT%%;\n";
 for (["mspwh on; # here\n${listen}location /c { }\n}", 'mspwh'],
     ["${listen}mspwh on; # here\nlocation /c {\nmspwh monitor;\n}\n}\n", 'mspwh'],
@@ -238,7 +238,7 @@ for (["mspwh on; # here\n${listen}location /c { }\n}", 'mspwh'],
     like($text, qr/\[emerg\].*\Q$named\E.* in \S*inner\.conf:$line$/m, '... at the line of "mspwh on"');
 }
 
-# mspwh_status beside another content handler, in any order.
+# mspwh_status and another content handler, in either order.
 my @handlers = ('mspwh_spool x', 'proxy_pass http://127.0.0.1', 'fastcgi_pass 127.0.0.1:1',
     'uwsgi_pass 127.0.0.1:1', 'scgi_pass 127.0.0.1:1', 'set $memcached_key x; memcached_pass 127.0.0.1:1',
     'empty_gif');

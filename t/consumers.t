@@ -63,7 +63,7 @@ sub end_consumer {
 
 END { if ($$ == $parent) { end_consumer($_, 'KILL') for keys %pid } }
 
-# How often each event was worked on in a group, by its delivery id.
+# Returns how often each event was processed in a group, by its delivery id.
 sub worked {
     my $group = shift;
     my %times;
@@ -78,7 +78,7 @@ sub pending { my $p = ask('main', 'XPENDING', 'mspwh', $_[0]); return ref $p ? $
 my $n = 0;
 my %sent;
 
-# So many events, and some of them again.
+# Sends so many events, and some of them again.
 sub send_events {
     for (1 .. $_[0]) {
         my $body = event('Ticket created', ++$n);
@@ -100,12 +100,12 @@ my @able = grep {
 for my $script (@able) {
     my ($group) = $script =~ /(\w+)$/;
     start_consumer($script, $group, 'one');
-    ok((wait_until { keys %{ worked($group) } == keys %sent } 20), "$script works through what is there")
+    ok((wait_until { keys %{ worked($group) } == keys %sent } 20), "$script processes the existing entries")
         or diag slurp("$file{\"$group one\"}.err");
     send_events(20);
-    ok((wait_until { keys %{ worked($group) } == keys %sent } 20), '... and what comes');
-    ok((wait_until { pending($group) == 0 } 5), '... acknowledges all of it');
-    is_deeply(worked($group), { map { $_ => 1 } keys %sent }, '... each event once, though some came twice');
+    ok((wait_until { keys %{ worked($group) } == keys %sent } 20), '... and new ones');
+    ok((wait_until { pending($group) == 0 } 5), '... acknowledges all of them');
+    is_deeply(worked($group), { map { $_ => 1 } keys %sent }, '... each once, though some were sent twice');
 
     is(end_consumer("$group one"), 0, '... and ends when it is asked to');
     start_consumer($script, $group, 'two');
@@ -115,7 +115,7 @@ for my $script (@able) {
     my $taken = ask('main', 'XREADGROUP', 'GROUP', $group, 'dead', 'COUNT', 5, 'STREAMS', 'mspwh', '>');
     is(scalar @{ $taken->[0][1] }, 5, 'a consumer dies with five entries in hand');
     start_consumer($script, $group, 'three', 300);
-    ok((wait_until { keys %{ worked($group) } == keys %sent } 20), '... another takes them over')
+    ok((wait_until { keys %{ worked($group) } == keys %sent } 20), '... another one takes them over')
         or diag slurp("$file{\"$group three\"}.err");
     ok((wait_until { pending($group) == 0 } 5), '... and acknowledges them');
     is(scalar(grep { $_ != 1 } values %{ worked($group) }), 0, '... each event once');
@@ -149,7 +149,7 @@ sub ids { map { $_->[0] } @{ $_[0] } }
     my @id = map { ask('main', 'XADD', 'trim', '*', 'n', $_) } 1 .. 10;
     my ($rc, $text) = trim('trim');
     is_deeply([$rc, length_of('trim')], [0, 10], 'no group: nothing goes');
-    like($text, qr/^trim: no consumer group: left as it is$/m, '... and it says so');
+    like($text, qr/^trim: no consumer group: left as it is$/m, '... and prints so');
     ask('main', 'XGROUP', 'CREATE', 'trim', $_, 0) for qw(fast slow);
     is((trim('trim'))[0], 0, 'groups that have read nothing');
     is(length_of('trim'), 10, '... keep all');
@@ -172,7 +172,7 @@ sub ids { map { $_->[0] } @{ $_[0] } }
     is((trim('trim'))[0], 0, 'without');
     is(ask('main', 'XRANGE', 'trim', '-', '+')->[0][0], $id[6], '... what a group has not been given stays');
     is((trim('--keep-time', '0s', 'trim', 'none'))[0], 1, 'a stream that is not there');
-    like((trim('none'))[1], qr/^mspwh-streamtrim: none: ERR no such key/m, '... and it says so');
+    like((trim('none'))[1], qr/^mspwh-streamtrim: none: ERR no such key/m, '... and prints so');
 }
 {
     is((run("$repo/bin/mspwh-streamtrim"))[0], 2, 'no stream: wrong arguments');

@@ -61,7 +61,7 @@ for ($zone, "server { $on mspwh_dedup zone=events; } $zone", "$on mspwh_dedup of
     'mspwh_dedup_zone pending=1s ttl=30d zone=events:32k;')
 {
     my ($rc, $text) = config_test($_);
-    is_deeply([$rc, $text], [0, ''], "accepted without a word: $_");
+    is_deeply([$rc, $text], [0, ''], "accepted silently: $_");
 }
 
 # --- what becomes of repeats ---------------------------------------------------
@@ -175,7 +175,7 @@ SKIP: {
     is(scalar @{ seen() }, 1, '... delivered once');
 }
 
-# What was not answered 2xx may be repeated at once.
+# An event that was not answered 2xx may be repeated at once.
 for my $status (201, 204, 299, 300, 302, 400, 404, 429, 500, 503) {
     my $body = event();
     my @get = ('/mapped', $body, 'X-Status' => $status);
@@ -204,7 +204,8 @@ for my $status (201, 204, 299, 300, 302, 400, 404, 429, 500, 503) {
         'so is what error_page has made a 200');
 }
 
-# The method is not signed: an event that was captured and sent with another settles nothing of the real one.
+# The method is not signed: if a captured event is sent with another method, that does not affect the real
+# one.
 for my $method ('GET', 'PUT', 'DELETE', 'HEAD', 'PATCH') {
     my $body = event();
     my @as = (path => '/one', method => $method, body => $body, headers => [$name => sign(SECRET, $body)]);
@@ -218,10 +219,10 @@ for my $method ('GET', 'PUT', 'DELETE', 'HEAD', 'PATCH') {
     clear_records();
 }
 
-# Events that do not go on are not remembered.
+# Events that are not passed on are not remembered.
 {
     my $body = event('ticket.updated');
-    is_deeply([map { signed('/list', $body)->{status} } 1, 2], [204, 204], 'what mspwh_accept keeps out');
+    is_deeply([map { signed('/list', $body)->{status} } 1, 2], [204, 204], 'an event not in mspwh_accept');
     is(signed('/one', $body)->{header}{'x-verdict'}, 'verified', '... has not been delivered');
     is_deeply([map { signed('/pass', '{"x":1}')->{header}{'x-verdict'} } 1, 2],
         ['malformed_payload', 'malformed_payload'], 'what mspwh_malformed passes is no event');
@@ -233,14 +234,14 @@ for my $method ('GET', 'PUT', 'DELETE', 'HEAD', 'PATCH') {
     my $body = event();
     my @tries = map { shown(signed('/monitor', $body)) } 1, 2;
     is_deeply(\@tries, [map { [200, "backend A /monitor\n", $_] } 'verified', 'duplicate'],
-        'monitor: a repeat goes on, and the verdict tells');
+        'monitor: a repeat is passed on with its verdict');
     is_deeply(shown(signed('/one', $body)), [@repeat], '... elsewhere it does not');
     is_deeply([map { post('/monitor', $body)->{header}{'x-verdict'} } 1, 2], ['no_signature', 'no_signature'],
-        '... what is not verified is no repeat');
+        '... an unverified event is not a repeat');
     seen();
 }
 
-# Subrequests have no answer of their own.
+# Subrequests do not claim events.
 {
     my $body = event();
     signed('/mirror', $body) for 1, 2;
@@ -250,7 +251,7 @@ for my $method ('GET', 'PUT', 'DELETE', 'HEAD', 'PATCH') {
 
 # --- in flight -----------------------------------------------------------------
 
-# Sends without waiting for the answer.
+# Sends a request without waiting for the answer.
 sub send_signed {
     my ($path, $body) = @_;
     my $c = connection();
@@ -267,13 +268,13 @@ sub when_seen { my $count = shift; return wait_until { records() >= $count } }
     is_deeply([@$r{qw(status)}, $r->{header}{'x-verdict'}], [409, 'in_flight'],
         'a repeat of an event in flight: 409');
     like($r->{header}{'retry-after'}, qr/^[23]$/, '... with Retry-After');
-    like($r->{header}{'connection'} // '', qr/close/, '... on our own terms');
+    like($r->{header}{'connection'} // '', qr/close/, '... and the connection is closed as requested');
     my $size = length $body;
     is(scalar(log_matches("mspwh: in_flight: the same event is still being delivered, body $size bytes, "
         . "client", $log)), 1, '... one log line');
     $r = signed('/page', $body);
     is_deeply([$r->{status}, ($r->{header}{'retry-after'} // '') =~ /^[23]$/], [409, 1],
-        'error_page: the page is no way around it, one Retry-After');
+        'error_page: the page is no way around it, and there is one Retry-After');
     is_deeply(shown(signed('/monitor', $body)), [200, "backend A /monitor\n", 'in_flight'],
         'monitor: it goes on');
     my $get = request(path => '/same', method => 'GET', body => $body,
@@ -284,13 +285,13 @@ sub when_seen { my $count = shift; return wait_until { records() >= $count } }
         sleep 1;
         push @later, signed('/one', $body)->{status};
     }
-    is_deeply(\@later, [409, 409, 409], 'longer than "pending", as long as the request takes');
+    is_deeply(\@later, [409, 409, 409], 'in flight longer than "pending", as long as the request takes');
     is(read_response($c)->{status}, 200, 'the first one is answered');
     is_deeply(shown(signed('/one', $body)), [@repeat], '... and has been delivered');
     seen();
 }
 {
-    # at the end of a second of the clock that nginx has: it counts whole ones
+    # at the end of a second of nginx's clock, which counts whole seconds
     my $body = event();
     my $now = clock_gettime(CLOCK_MONOTONIC);
     sleep 1.9 - ($now - int $now);
@@ -312,7 +313,7 @@ sub when_seen { my $count = shift; return wait_until { records() >= $count } }
     close $c->{socket};
     my $r;
     for (1 .. 20) { $r = signed('/one', $body); last if $r->{status} != 409; sleep 0.05 }
-    is($r->{header}{'x-verdict'}, 'verified', 'the client has gone: nobody knows, a repeat is delivered');
+    is($r->{header}{'x-verdict'}, 'verified', 'the client has left, outcome unknown: a repeat is delivered');
     seen();
 }
 {
@@ -323,7 +324,7 @@ sub when_seen { my $count = shift; return wait_until { records() >= $count } }
     is(signed('/one', $body)->{status}, 409, '... which is still in flight');
     is(read_response($c)->{status}, 200, '... and is answered');
     is_deeply(shown(signed('/one', $body)), [@repeat],
-        '... what an old worker has delivered the new ones know');
+        '... the new workers know what an old one has delivered');
     seen();
 }
 {
@@ -367,7 +368,7 @@ sub when_seen { my $count = shift; return wait_until { records() >= $count } }
     seen();
 }
 {
-    # what was sent before may still be counted late
+    # earlier requests may be counted late
     sleep 0.5;
     my $log = length error_log();
     my $counted = sub {

@@ -6,7 +6,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 use MspwhTest;
 
-# Connections are taken by the kernel, and nobody ever answers.
+# The kernel accepts connections, and nobody ever answers.
 my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1024) or die "no port: $!";
 my $silent_port = $silent->sockport;
 
@@ -32,7 +32,7 @@ CONF
 my $name = 'X-Webhook-Signature';
 sub event { return qq({"eventType":"ticket.created","entityId":"$_[0]"}) }
 
-# The verdicts of many events, over one connection.
+# Returns the verdicts of many events, over one connection.
 sub verdicts {
     my ($path, @events) = @_;
     my ($c, @verdicts) = connection();
@@ -75,7 +75,7 @@ for my $round (1 .. 6) {
         push @open, $c;
     }
     my ($pid) = workers();
-    # the last has been read when another request is answered
+    # the last one has been read when another request is answered
     signed('/done', event("done$round"));
     sleep 0.1;
     kill KILL => $pid;

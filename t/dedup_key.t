@@ -65,7 +65,7 @@ is(seen(), 'A/ A/ A/ A/', '... and are not passed on');
 is(verdicts('/other', event(k => 'a'), event(k => 'a')), 'verified duplicate', 'a zone has keys of its own');
 is(by('GET', '/', event(k => 'a')), 'verified', 'the method counts with a key, too');
 is(verdicts('/monitor', event(k => 'a'), event(k => 'c'), event(k => 'c')), 'duplicate verified duplicate',
-    'in monitor mode the verdict tells');
+    'in monitor mode, only the verdict shows it');
 seen();
 
 $body = event(k => 'd');

@@ -31,7 +31,7 @@ server {
 }
 CONF
 
-# Every event once, and repeats: some at the same time, some soon, some much later.
+# Every event once, and repeats: some at the same time, some soon after, some much later.
 my @plan = map { [] } 1 .. $clients;
 push @{ $plan[$_ % $clients] }, [$_, $_ <= $distinct / 10 * 3 && $_ % 3 == 0 ? 2 : 1] for 1 .. $distinct;
 $repeats -= grep { $_->[1] == 2 } map { @$_ } @plan;
@@ -52,7 +52,7 @@ sub begin {
     return eval { $$c //= connection(); send_bytes($$c, $bytes) };
 }
 
-# The status, or 0 where there was no answer.
+# Returns the status, or 0 if there was no answer.
 sub finish {
     my $c = shift;
     my $r = eval { $$c && read_response($$c) } || { status => 0, header => {} };
@@ -60,7 +60,7 @@ sub finish {
     return $r->{status};
 }
 
-# As a sender does: until it is answered 2xx.
+# Sends like a sender: until it is answered 2xx.
 sub client {
     my ($number, @events) = @_;
     my $write = open_ledger("sent$number");

@@ -14,7 +14,7 @@ plan skip_all => 'the installed nginx and its own module are needed'
 my @listening;
 sub listen_at { IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $_[0], Listen => 1) }
 
-# Seven free ports in a row.
+# Returns the first of seven free ports in a row.
 sub seven {
     my @free = map { free_port() } 1 .. 7;
     @free = (@free[1 .. 6], free_port()) while $free[6] != $free[0] + 6;

@@ -21,7 +21,7 @@ for my $block (blocks()) {
     }
     my $conf = write_file('docs.conf', whole($block->{text}));
     my ($rc, $text) = run(nginx(), '-t', '-q', '-p', dir(), '-e', 'error.log', '-c', $conf);
-    is_deeply([$rc, $text], [0, ''], "$where, $block->{heading}: nginx takes it without a word");
+    is_deeply([$rc, $text], [0, ''], "$where, $block->{heading}: nginx accepts it silently");
 }
 
 for my $page (pages()) {
@@ -45,7 +45,7 @@ for my $page (pages()) {
     }
 }
 
-# The design is that of the code: what it names is there, each file has its one line in a table.
+# The design matches the code: whatever it names exists, and each file has one line in a table.
 {
     my $design = page_text('docs/design.md');
     my $module = abs_path(dirname(__FILE__) . '/../ngx_http_mspwh_module');

@@ -70,7 +70,7 @@ CONF
 
 {
     my ($rc, $text) = config_test($servers);
-    is_deeply([$rc, $text], [0, ''], 'accepted without a word: the variables are known where they are used');
+    is_deeply([$rc, $text], [0, ''], 'accepted silently: the variables are known where they are used');
     (my $late = $servers) =~ s/client_body_early_read .*//g;
     ($rc, $text) = config_test($late);
     is_deeply([$rc, $text], [0, ''], 'without early reading it is accepted, too: a request will tell');
@@ -101,7 +101,7 @@ for (['ticket.created', 'B /created'], ['NoteAdded', 'B /notes'], ['ticket.updat
 is(signed('/hook', event('ticket.updated', ',"site":"north"'))->{status}, 200, 'a variable of mspwh_set');
 is_deeply(seen(), ['B /north'], '... chooses, too');
 
-# What fails is answered, whatever location it would have reached.
+# A failure is answered whatever location the event would have reached.
 my $body = event('ticket.updated');
 for my $path ('/hook', '/off', '/monitor', '/both', '/return', '/spool', '/status', '/nowhere') {
     is_deeply(shown(post($path, $body, $name => sign('x', $body))), [401, 'bad_signature', undef],
@@ -138,7 +138,7 @@ is(request(method => 'GET', path => '/status')->{status}, 200,
 is(request(method => 'GET', path => '/hook')->{status}, 401, '... or one that verifies');
 seen();
 
-# If the predicate says no, nothing changes.
+# If the predicate is false, nothing changes.
 is_deeply(shown(signed('/hook', event('ticket.created'), 'X-Late' => 'yes')), [200, 'verified', 'server'],
     'read late: verified in its location');
 is_deeply(seen(), ['A /hook'], '... which no event has chosen');

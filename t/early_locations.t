@@ -10,7 +10,7 @@ my $name = 'X-Webhook-Signature';
 
 all_needs(version => '1.31.5');
 
-# An nginx that does not know predicates takes such a name for a prefix, and misses "/a" below it.
+# An nginx without predicates takes such a name for a prefix, and does not match "/a" below it.
 plan(skip_all => 'needs nginx 1.31.5 with predicate locations')
     if (config_test('server { location $uri { location /a { } } }'))[0];
 
@@ -28,7 +28,7 @@ map $lane $fast { fast 1; }
 map $lane $guarded { guarded 1; }
 CONF
 
-# Where a request went, as its location names it.
+# A location that tells the backend which one it is.
 sub lane { "proxy_set_header X-Lane $_[0]; proxy_pass http://%%A%%;" }
 my $by_json = $json ? 'location $fast { ' . lane('fast') . ' }' : '';
 
@@ -143,11 +143,11 @@ SKIP: {
         '... and no other does');
 }
 
-# Without client_body_early_read no event chooses, and nginx says why.
+# Without client_body_early_read, no event chooses a location, and nginx says why.
 is_deeply([deliver('late', '/x', $body, SECRET)], [200, 'verified', 'server', 'prefix'],
     'read late: no predicate on the event is true');
 my @told = log_matches(qr/\[warn\].* mspwh: "\$mspwh_event_type" is used before the body is read/);
-is(@told, 1, '... which the log tells');
+is(@told, 1, '... which is logged');
 
 ok(stop(), 'nginx stops in time');
 

@@ -25,7 +25,7 @@ start(<<'CONF');
     location /set { mspwh_set $value /AdditionalFields/0/Value; proxy_pass http://%%A%%; }
 CONF
 
-# The body of an event of a known group, as the vendor documents it.
+# Returns the body of an event of a known group, as the vendor documents it.
 sub event {
     my ($type, %change) = @_;
     my $group = $type =~ /(note|response|attachment)/i ? lc $1 : 'ticket';
@@ -136,7 +136,7 @@ $r = signed('/', event('ticket.created', eventType => '7'));
 is_deeply([$r->{status}, shown($r, qw(verdict type raw))], [200, 'verified', '7', '7'],
     'a number is an unknown type');
 
-# the most memory for its texts that an event may need
+# such a type needs the most memory for its texts
 $r = signed('/', event("\xe2\x98\x83"));
 is_deeply([$r->{status}, shown($r, qw(type raw anomaly))],
     [200, '%e2%98%83', '%E2%98%83', 'unknown_event_type'],
@@ -288,7 +288,7 @@ for (@pointers) {
 }
 is(signed('/pointer', event('ticket.created'))->{status}, 400, 'mspwh_field: replaces the search by name');
 
-# However much of it there is, what nobody asks for does no harm.
+# Unwanted values do no harm, however large they are.
 my @large = (
     ['30,000 small members', event('ticket.created', map { +"member$_" => $_ } 1 .. 30_000)],
     ['a name of 1 MB', event('ticket.created', 'n' x 1_000_000 => 1)],

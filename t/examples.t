@@ -1,5 +1,5 @@
 # The configurations in docs/examples work as they are: only ports and the root of paths are changed.
-# t/slow/fleet.t runs those of the fleet, as they stand in docs/scaling.md.
+# t/slow/fleet.t runs those of the fleet, as they are in docs/scaling.md.
 
 use strict;
 use warnings;
@@ -29,7 +29,7 @@ sub deliver {
     return request(port => $port, path => $path, body => $body, headers => \@signed)->{status};
 }
 
-# What has arrived since, as [backend, sha256].
+# Returns what has arrived since the last call, as [backend, sha256].
 sub seen { my @seen = map { [@$_{qw(backend sha256)}] } records(); clear_records(); return \@seen }
 
 my %backend = map { $_ => '127.0.0.1:' . MspwhTest::backend_port($_) } qw(A B);
@@ -42,13 +42,13 @@ sub tenants_conf {
         '127.0.0.1:8081' => $backend{A}, '127.0.0.1:8082' => $backend{B});
 }
 
-# Each secret of the tenants is in a file of its name.
+# Writes each tenant's secrets, in files with their names.
 sub tenants_secrets {
     my $instance = shift;
     etc($instance, "secrets/$_", "the secret of $_\n") for qw(acme globex globex.old);
 }
 
-# A service at port "notes", which was down until now, and what has arrived there.
+# Starts a service at port "notes", which was down until now, and returns what arrives there.
 sub notes_service {
     my $socket = IO::Socket::INET->new(LocalAddr => at('notes'), Listen => 8, ReuseAddr => 1) or die $!;
     my $log = write_file('notes.log', '');
@@ -88,7 +88,7 @@ SKIP: {
         symlink $from, in('edge', "etc/ssl/$file") or die $!;
     }
     my ($rc, $text) = checked('edge');
-    is_deeply([$rc, $text], [0, ''], 'complete.conf and tenants.conf: nginx -t has nothing to say');
+    is_deeply([$rc, $text], [0, ''], 'complete.conf and tenants.conf: nginx -t is silent');
     start_instance('edge');
 
     my $body = body('ticket.created', 3_000_000);
@@ -123,7 +123,7 @@ SKIP: {
     clear_records();
     is((run(@curl, @post, "$name: " . sign(SECRET, $body), $url))[1], 200, '... a repeat: 200');
     is_deeply(seen(), [], '... which does not arrive again');
-    is(deliver('both', '/webhook/acme', 'the secret of acme', $body), 200, '... a tenant beside it');
+    is(deliver('both', '/webhook/acme', 'the secret of acme', $body), 200, '... a tenant at the same time');
     is_deeply(seen(), [['A', sha256_hex($body)]], '... gets what is his');
 
     my $note = body('ticket.note.added');
@@ -150,7 +150,7 @@ SKIP: {
     etc('tenants', 'conf.d/webhooks.conf', tenants_conf('webhooks'));
     tenants_secrets('tenants');
     my ($rc, $text) = checked('tenants');
-    is_deeply([$rc, $text], [0, ''], 'tenants.conf: nginx -t has nothing to say');
+    is_deeply([$rc, $text], [0, ''], 'tenants.conf: nginx -t is silent');
     start_instance('tenants');
 
     my $n = 0;
@@ -172,13 +172,13 @@ SKIP: {
     }
     unlike(text_of('tenants', 'var/log/nginx/webhook.acme.log'), qr/globex-/, '... and no event of another');
     is(deliver('webhooks', '/webhook', 'the secret of acme', body('ticket.created')), 404,
-        '... nobody\'s path: 404');
+        '... a path of no tenant: 404');
     ok(quit_instance('tenants'), '... and it ends');
 }
 
 # --- a sidecar ----------------------------------------------------------------------
 
-# Kubernetes writes a new directory, and then leads "..data" to it.
+# Changes a secret like Kubernetes, which writes a new directory, and then points "..data" to it.
 sub mount_secret {
     my ($version, $secret) = @_;
     my $dir = in('sidecar', 'etc/webhook');
@@ -225,7 +225,7 @@ sub mount_secret {
 
 # --- ports --------------------------------------------------------------------------
 
-# mspwh-redeliver finds no other server at the port that it sends to.
+# mspwh-redeliver must not find another server at the port that it sends to.
 my $examples = "$Bin/../docs/examples";
 for my $file (map { s{.*/docs/examples/}{}r } glob "$examples/*.conf $examples/*/*.conf") {
     for my $server (example($file) =~ /^( *)server \{\n(.*?)^\1\}/msg) {

@@ -8,14 +8,14 @@ use MspwhTest;
 use MspwhFaults;
 
 build_faults(CLASS_OWN);
-# of the calls at one place, the first two and the last fail, or all
+# how many calls of a place fail, besides the last one; 0: all
 my $few = $ENV{MSPWH_FAULTS_ALL} ? 0 : 2;
 
 # --- which calls there are ---------------------------------------------------
 
 my %fails = map { $_ => 1 } failing();
 
-# What the module calls beside them: it cannot fail, or nothing depends on it.
+# The module's other calls: they cannot fail, or nothing depends on them.
 my %cannot = map { $_ => 1 } qw(
     CRYPTO_memcmp ERR_clear_error EVP_DecodeBlock EVP_EncodeBlock EVP_MAC_CTX_free EVP_MAC_free EVP_MD_free
     SSL_ctrl SSL_get_verify_result X509_verify_cert_error_string
@@ -36,7 +36,7 @@ my %cannot = map { $_ => 1 } qw(
     ngx_vslprintf
 );
 
-# Where they are called: the address after the call. A jump takes the place of one at a function's end.
+# The places of the calls: the address after the call. A jump replaces a call at the end of a function.
 my (%calls, %jumps, $called, @strange);
 for (split /\n/, (run('objdump', '-d', '--no-show-raw-insn', $MspwhFaults::Module))[1]) {
     my ($address, $code) = /^\s*([0-9a-f]+):\s+(.*)/ or next;
@@ -52,13 +52,13 @@ cmp_ok(scalar keys %calls, '>', 100, scalar(keys %calls) . ' calls that can');
 
 # --- requests -------------------------------------------------------------------
 
-# What does no harm: the answer does not change.
+# Failures that do no harm: the answer does not change.
 my %harmless = map { $_ => 1 } (
     'EVP_MAC_init mspwh_verifier_reset',
     'link ngx_http_mspwh_spool_link',
     'close ngx_http_mspwh_spool_sync_directory',
     'ngx_tcp_nodelay ngx_http_mspwh_stream_output_filter',
-    # the status shows null for what waits in a spool
+    # the status shows null for the numbers of a spool
     map { "$_ ngx_http_mspwh_read_small_file" } qw(ngx_pnalloc open open64 fstat fstat64 read close),
 );
 
@@ -69,13 +69,13 @@ sub judge {
     my $name = $r->{failed} ? $r->{site}{name} : '';
     my $begins = qr/ngx_http_mspwh_(?:create_ctx|create_store|add_verification)/;
     my $function = $r->{failed} ? (place($r->{site}))[0][0] : '';
-    # OpenSSL's contexts are kept for the next request: the same calls are not always made
+    # OpenSSL's contexts are kept for later requests: the same calls are not always made
     my $harmless = !$r->{failed} || $harmless{"$name $function"};
-    # what is read out of a body does not matter if nobody has signed it
+    # the values of a body do not matter if it is unsigned
     $harmless ||= $function =~ /^mspwh_extract_(?:keep|item)$/ && ($kind->{status} == 401 || $kind->{suffix});
-    # the location that error_page leads to begins anew
+    # the location that error_page leads to starts again
     $harmless ||= $function =~ /^$begins$/ && $kind->{path} =~ /^\/down/;
-    # without the store, the zone decides; and the worker's own connection to it is nothing to other requests
+    # without the store, the zone decides; and the worker's own connection does not matter to other requests
     my $lost = !$kind->{streamed} && $function =~ ($kind->{store} ? qr/^ngx_http_mspwh_(?:store|pipeline)_/
         : qr/^ngx_http_mspwh_(?:store_(?!json|prometheus)|pipeline_)/);
     $harmless ||= $lost;
@@ -83,7 +83,7 @@ sub judge {
         : $harmless ? $kind->{status}
         : $name =~ /^ngx_http_(?:send_header|output_filter)$/ ? 0
         : (500, 503);
-    # curl has no answer where nginx has not read the body: nor with another module
+    # curl gets no answer if nginx has not read the body; with another module, neither
     my $unread = qr/$begins|ngx_http_mspwh_(?:read_body|init_extract)|mspwh_extract_init/;
     # nginx has no other server to try
     push @allowed, 502 if $kind->{streamed};
@@ -120,7 +120,7 @@ for my $kind (grep { !$few or !$_->{curl} } @kinds) {
     none(\@found, "$kind->{name}: all calls fail, from $tried of $count on");
 }
 
-is(trial($_)->{status}, 200, 'TLS knows nothing of it') for grep { $_->{name} eq 'TLS' } kinds();
+is(trial($_)->{status}, 200, 'TLS is unaffected') for grep { $_->{name} eq 'TLS' } kinds();
 my @sites = sites();
 ok(stop(), 'nginx stops in time');
 
@@ -129,7 +129,7 @@ ok(stop(), 'nginx stops in time');
 reset_sites();
 my $conf = kind_config();
 my %harmless_there = map { $_ => 1 } (
-    # verifiers are made for each request, then
+    # then verifiers are created for each request
     'EVP_MAC_CTX_dup mspwh_verifier_add', 'EVP_MAC_update mspwh_verifier_update',
     'EVP_MAC_final mspwh_verifier_final', 'EVP_MAC_init mspwh_verifier_reset',
     'close ngx_http_mspwh_secret_bytes',
@@ -170,16 +170,16 @@ push @sites, sites();
 
 # --- have all of them failed? ------------------------------------------------------
 
-# A compiler may make several calls out of one line.
+# A compiler may turn one line into several calls.
 place(map { { offset => $_ } } keys %calls);
 my (%failed, %jumped);
 for my $site (grep { $_->{failed} } @sites) {
     my $called = ($calls{ $site->{offset} } // '') eq $site->{name};
     $called ? $failed{ $site->{name} . where($site) }++ : $jumped{ $site->{name} }++;
 }
-# what only a reload, a spool's status.json or an anomaly among the last deliveries leads to
+# reached only after a reload, or with a spool's status.json or an anomaly in the recent deliveries
 my $status = qr/json_delivered_anomalies|json_about|read_small_file|read_waiting/;
-# the start of a worker, and a store whose socket is full
+# reached only at the start of a worker, or if a store's socket is full
 my $store = qr/pipeline_init|pipeline_add|store_send/;
 my $rare = qr/ in (?:ngx_http_mspwh_(?:new_account|$status|$store)|mspwh_random),/;
 my @known = map { $calls{$_} . where({ offset => $_ }) } keys %calls;

@@ -8,9 +8,9 @@ use MspwhTest;
 use MspwhFaults;
 
 build_faults(CLASS_FILES);
-# where another module could not read a body, what there is of it is not signed
+# if another module could not read a body, the rest of it is not signed
 my $errors = defined lacks(reading => 1) ? qr/^(?:0|401|500|502|503)$/ : qr/^(?:0|500|502|503)$/;
-# of each function, the first three calls and the last, or all
+# how many calls of a function fail, besides the last one; 0: all
 my $few = $ENV{MSPWH_FAULTS_ALL} ? 0 : 3;
 my $bodies = dir() . '/files/body';
 
@@ -26,7 +26,7 @@ sub judge {
     my ($kind, $r) = @_;
     my @wrong;
     my $as_ever = $r->{status} == $kind->{status};
-    # 502 where nginx cannot read what it passes on
+    # 502 if nginx cannot read the body that it passes on
     push @wrong, "answered $r->{status}" if !$as_ever and $r->{status} !~ $errors;
     push @wrong, 'not passed' if $as_ever and $kind->{passes} and !$r->{got};
     push @wrong, 'not spooled' if $r->{status} == 202 and !$r->{spooled} and !$kind->{streamed};

@@ -8,7 +8,7 @@ use MspwhTest;
 use MspwhFaults;
 
 build_faults(CLASS_MEMORY);
-# so many moments of a kind, evenly spread, or all
+# how many moments of a kind, evenly spread; 0: all
 my $few = $ENV{MSPWH_FAULTS_ALL} ? 0 : 10;
 
 sub spread {
@@ -19,7 +19,7 @@ sub spread {
 
 start_with_faults(kind_config());
 
-# not over TLS: OpenSSL's random numbers do not get over it
+# not over TLS: OpenSSL's random number generator does not recover
 for my $kind (grep { $_->{name} ne 'TLS' } kinds()) {
     my $judge = sub {
         my $r = shift;
@@ -39,7 +39,7 @@ for my $kind (grep { $_->{name} ne 'TLS' } kinds()) {
         none(\@found, "$kind->{name}: $tried of $count allocations fail, $how");
     }
 }
-is(trial($_)->{status}, 200, 'TLS knows nothing of it') for grep { $_->{name} eq 'TLS' } kinds();
+is(trial($_)->{status}, 200, 'TLS is unaffected') for grep { $_->{name} eq 'TLS' } kinds();
 ok(stop(), 'nginx stops in time');
 
 my $conf = kind_config();
@@ -49,7 +49,7 @@ sub config {
     my ($rc, $text) = with_faults(sub { config_test($conf) });
     return (disarm()->{count}, $rc, $text);
 }
-# ModSecurity, where tools/beside has it loaded, is C++: it ends the process that has no memory for it
+# ModSecurity, which tools/beside loads, is C++: without memory, it ends the process
 my $others = ($ENV{MSPWH_LOAD} // '') =~ /modsecurity/ ? qr/^terminate called .*'std::bad_alloc'/ : qr/(?!)/;
 my ($count) = config(0);
 my @found;

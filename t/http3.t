@@ -15,7 +15,7 @@ all_needs(curl => 'HTTP3');
 my ($cert, $key) = tls_files();
 my $name = 'X-Webhook-Signature';
 
-# reuseport: the packets of a connection go to one worker
+# reuseport: all packets of a connection reach the same worker
 my $http = <<"CONF";
 mspwh_dedup_zone zone=events:1m;
 log_format answer '\$server_protocol \$status \$sent_http_x_verdict';
@@ -56,7 +56,7 @@ sub arguments {
         'https://127.0.0.1:' . port('quic') . $path);
 }
 
-# What curl saw, and what the backend has had meanwhile.
+# Returns what curl saw, and what the backend has received meanwhile.
 sub deliver {
     my ($path, $body, @options) = @_;
     my (undef, $text) = run('curl', arguments($path, write_file('body', $body), @options));
@@ -66,8 +66,8 @@ sub deliver {
     return [map({ s/ +$//r } split /\n/, $text), @had];
 }
 
-# Where the answer comes before the end of the body. curl with OpenSSL's QUIC may stop, as it is told to,
-# before it has read that, with answers of nginx itself, too: there, nginx's log tells.
+# For answers before the end of the body. curl with OpenSSL's QUIC may stop, as it is told to, before it has
+# read the answer, also with answers of nginx itself: then nginx's log tells.
 my $reads_early = !defined lacks(curl => 'ngtcp2');
 
 sub deliver_early {
@@ -105,10 +105,10 @@ is_deeply(deliver_early('/', $body), ['3 401 no_signature'], 'no signature');
 SKIP: {
     skip lacks(curl => 'ngtcp2'), 1 if !$reads_early;
     is_deeply(deliver('/', $body, '-w', '%header{www-authenticate}\n'), ['HMAC-SHA256 realm="webhook"'],
-        '... the answer tells what is wanted');
+        '... the answer names the scheme');
 }
 is_deeply(deliver_early('/', $body, '-H', "$name: x"), ['3 401 malformed_signature'],
-    'a signature that is none');
+    'an invalid signature');
 is_deeply(deliver_early('/', $body, signature($body), signature($body)), ['3 401 malformed_signature'],
     'two of them');
 is_deeply(deliver('/', $body, signature($body, 'other')), ['3 401 bad_signature'], 'another secret');
@@ -159,14 +159,14 @@ wait_until { gone() == $before + 2 };
 is(gone() - $before, 2, '... both are counted');
 is(scalar(records()), 0, '... and nothing is passed on');
 
-# a connection does not outlive the worker it is with
+# a connection does not outlive its worker
 sub reload_and_wait {
     my %old = map { $_ => 1 } workers();
     ok(reload(@_), 'reload');
     wait_until { !grep { $old{$_} } workers() };
 }
 
-# it says nothing more: the connection ends when it has been silent for as long as an idle one may be
+# the client is silent: the connection ends once it has been silent for the idle timeout
 reload_and_wait("keepalive_timeout 1s;\n$http");
 $before = gone();
 for my $path ('/', '/monitor') {

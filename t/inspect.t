@@ -1,4 +1,4 @@
-# mspwh-inspect judges a saved event as nginx does, names the usual mistakes, and keeps the secret to itself.
+# mspwh-inspect judges a saved event as nginx does, names common mistakes, and does not print the secret.
 
 use strict;
 use warnings;
@@ -27,7 +27,7 @@ CONF
 my $name = 'X-Webhook-Signature';
 my $everything = '';
 
-# Exit status and output; options that are hashes are files with that text.
+# Returns the exit status and the output. Options that are references are files with that text.
 my $files = 0;
 sub inspected {
     my @args = map { ref $_ ? write_file('file' . $files++, $$_) : $_ } @_;
@@ -160,7 +160,7 @@ for (
 }
 
 my $digest = hmac_sha256($event, $secret);
-# has "-" or "_" in it
+# an event whose signature contains "-" or "_"
 my $url_event = (grep { encode_base64url(hmac_sha256($_, $secret)) =~ /[-_]/ }
     map { event(Details => $_) } 1 .. 20)[0];
 my $url = encode_base64url(hmac_sha256($url_event, $secret));
@@ -231,7 +231,7 @@ is_deeply($got->{found}, { event_type => '/x/event_type', entity_id => '/x/Entit
     ticket_id => '/z/ticket-id',
     response_type => undef }, 'roles by name, and where they are');
 like((inspected(\$nested))[1], qr{^  /Data/Event/a~1b  Ticket created  \(ticket\.created\)$}m,
-    'the text tells known types');
+    'the text marks known types');
 ($rc, $got) = as_json(\('{"e":[' . join(',', 1 .. 1500) . ']}'));
 is_deeply([scalar keys %{ $got->{candidates} }, $got->{candidates_omitted}], [1000, 500], 'not too many');
 my $wild = event(eventType => '"a\u001b[31m\u0085b"', "\x1b[0m" => 1) =~ s/\x1b/\\u001b/gr;
@@ -265,7 +265,7 @@ for (
     my ($args, $why) = @$_;
     my ($status, $text) = inspected(@$args);
     is($status, 2, "usage: $why");
-    like($text, qr/^mspwh-inspect: .*\Q$why\E/m, '... and says so');
+    like($text, qr/^mspwh-inspect: .*\Q$why\E/m, '... reported');
 }
 is((inspected('--secret-file', \('s' x 4096), \$event))[0], 1, 'a secret of 4 KB is none too long');
 is_deeply([inspected('--version')], [0, 'mspwh-inspect ' . slurp("$repo/VERSION")], '--version');
@@ -276,7 +276,7 @@ my ($piped) = run('sh', '-c', 'printf %s "$1" | "$2" -', 'sh', $event, $inspect)
 is($piped, 1, 'standard input');
 is((run('sh', '-c', '"$1" "$2" > /dev/full', 'sh', $inspect, write_file('e', $event)))[0], 2, 'a full disk');
 
-# in no form
+# not in any form
 for ($secret, unpack('H*', $secret), base64($secret), unpack('H*', $bytes), base64($bytes)) {
     is(index($everything, $_), -1, 'no secret is printed');
 }

@@ -1,6 +1,6 @@
-# Reload, reopened logs, killed workers, an upgrade of the binary, one that is given up, and
-# a restart, all under load from several clients, some of which forge: every 2xx that a
-# client saw has reached the backend, whole and once, and no forged event has.
+# Reload, reopened logs, killed workers, an upgrade of the binary, an upgrade that is rolled back, and a
+# restart, all under load from several clients, some of which forge: every event that was answered 2xx has
+# reached the backend, whole and once, and no forged event has.
 
 use strict;
 use warnings;
@@ -55,7 +55,7 @@ sub event {
     return qq({"eventType":"ticket.created","entityId":"$id","Details":") . 'x' x $size . '"}';
 }
 
-# The status, or 0 where there was no answer. Some bodies come in two parts.
+# Returns the status, or 0 if there was no answer. Some bodies come in two parts.
 sub deliver {
     my ($c, $path, $body, $signature) = @_;
     my $bytes = request_bytes(path => $path, body => $body, headers => [$name => $signature]);
@@ -82,7 +82,7 @@ sub forge {
     $write->($kind, deliver($c, $path, @{ $kinds[$kind] }));
 }
 
-# Sends events, each until it is answered 2xx, then again; and forged ones between.
+# Sends events, each until it is answered 2xx, then again; and forged ones in between.
 sub client {
     my $number = shift;
     my ($sent, $forged) = (open_ledger("sent$number"), open_ledger("forged$number"));
@@ -107,7 +107,7 @@ sub client {
 
 my @pids = map { my $n = $_; fork // die "fork: $!" or client($n) } 1 .. $clients;
 
-# Until the clients have had so many more answers.
+# Waits until the clients have had so many more answers.
 sub under_load {
     my $more = shift;
     my $size = sub { my $n = 0; $n += -s $_ for glob dir() . '/sent*'; return $n };
@@ -115,7 +115,7 @@ sub under_load {
     sleep 0.02 while $size->() < $from + 95 * $more and time < $until;
 }
 
-# What holds from here to there: [begin, end].
+# Periods, as [begin, end].
 my (@killed, @anew);
 sub during { my ($list, $code) = @_; my $at = time; $code->(); push @$list, [$at - 0.05, time + 0.05] }
 sub pid_in { open my $fh, '<', dir() . "/$_[0]" or return 0; return (<$fh> // "") =~ /(\d+)/ ? $1 : 0 }
@@ -154,7 +154,7 @@ for (1 .. 3) {
 
 # --- an upgrade, given up and then done
 
-# The new binary's master; both have workers.
+# Returns the new binary's master, once both masters have workers.
 sub upgrade {
     my $master = master_pid();
     kill USR2 => $master;
@@ -235,13 +235,13 @@ my @all = map { my $id = $_; map { [$id, @$_] } @{ $delivered{$id} } } keys %del
 is(scalar(grep { ($hash{ $_->[0] } // '') ne $_->[1] } @all), 0,
     '... whole, and nothing that was not signed has');
 
-# while nginx is down, there is no answer
+# without an answer, nginx was down
 my @forged = grep { $_->[1] } ledger('forged*');
 cmp_ok(scalar @forged, '>', 150, @forged . ' forged events were answered');
 is(scalar(grep { $_->[1] != 401 } @forged), 0, '... each 401');
 
-# A worker that dies takes the answers to what it has delivered along; and who has lost the
-# memory of an event takes a repeat for new.
+# When a worker dies, the answers to what it has delivered are lost; and a zone that has forgotten an event
+# takes a repeat for a new one.
 sub within { my ($list, $from, $to) = @_; return grep { $from <= $_->[1] and $to >= $_->[0] } @$list }
 my @twice = grep { @{ $delivered{$_} } > 1 } keys %delivered;
 my @of_killed = grep { grep { within(\@killed, $_, $_) } @{ $lost{$_} // [] } } @twice;
@@ -250,7 +250,7 @@ my %excused = map { $_ => 1 } @of_killed, grep {
     $path{$_} =~ /dedup|fallback/ and within(\@anew, @at[0, -1]);
 } @twice;
 is_deeply([grep { !$excused{$_} } @twice], [],
-    'none was delivered twice, but where a worker was killed or its memory began anew');
+    'none was delivered twice, unless a worker was killed or the zone was new');
 cmp_ok(scalar @of_killed, '<=', $clients * @killed,
     '... at most one for each client and killed worker: ' . @of_killed);
 

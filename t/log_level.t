@@ -32,7 +32,7 @@ my @rejected = (
     ['no event', 'malformed_payload', '{}', $name => sign(SECRET, '{}')],
 );
 
-# The module's lines of a log since then.
+# Returns the module's lines in a log since an offset.
 sub lines { my ($log, $at) = @_; return grep { /\bmspwh: / } split /\n/, substr slurp(dir() . "/$log"), $at }
 
 sub logs { return map { -s dir() . "/$_" } 'default.log', 'info.log' }

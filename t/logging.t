@@ -1,4 +1,4 @@
-# The log formats of docs/logging.md give one line an event, and JSON that parses.
+# The log formats of docs/logging.md write one line per event, and JSON that can be parsed.
 
 use strict;
 use warnings;

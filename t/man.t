@@ -10,7 +10,7 @@ use MspwhTest qw(run installed inspect_program);
 
 my $repo = abs_path(dirname(__FILE__) . '/..');
 
-# What mdoc's macros in an item make of it, in plain text.
+# Returns an item's text, without mdoc's macros.
 sub plain {
     my $text = ' ' . shift;
     $text =~ s/ Oo(?= )/ [ Ns/g;
@@ -33,7 +33,7 @@ for my $tool (qw(mspwh-send mspwh-redeliver mspwh-streamtrim mspwh-inspect)) {
     my $program = $tool eq 'mspwh-inspect' ? inspect_program() : "$repo/bin/$tool";
     my ($rc, $help) = run($program, '--help');
     my @options = sort $help =~ /^  (--\S*(?: [A-Z.=]+\b)?(?: \.\.\.)?)/mg;
-    cmp_ok(scalar @options, '>', 6, "$tool --help tells of options");
+    cmp_ok(scalar @options, '>', 6, "$tool --help has options");
     is_deeply([items("$tool.1", 'Fl')], \@options, "$tool(1) has these options");
     my ($status) = $help =~ /^Exit status: (.*?)\n\n/ms;
     my ($said) = page_text("docs/man/$tool.1") =~ /^\.Sh EXIT STATUS\n(.*?)^\.Sh /ms;
@@ -51,7 +51,7 @@ SKIP: {
     skip 'there is no mandoc', 1 if !installed('mandoc');
     my @complaints = grep { !/Xr|outdated mandoc.db/ } split /\n/,
         (run('mandoc', '-T', 'lint', '-W', 'warning', sort glob "$repo/docs/man/*"))[1];
-    is("@complaints", '', 'mandoc takes the pages');
+    is("@complaints", '', 'mandoc accepts the pages');
 }
 
 done_testing();

@@ -15,7 +15,7 @@ sub literals { join '', $_[0] =~ /"((?:[^"\\]|\\.)*)"/g }
 # adjacent literals are one string
 sub strings { map { literals($_) } $_[0] =~ /((?:"(?:[^"\\]|\\.)*"\s*)+)/g }
 
-# The arguments of a call.
+# Returns the arguments of a call.
 sub arguments {
     my @args = ('');
     my $depth = 0;
@@ -31,8 +31,8 @@ sub arguments {
     return @args;
 }
 
-# A message as the page has it: "..." for each part that changes. What follows the directive's name may have
-# another row of the page, and if it is what the directive must be, none.
+# Returns a message as the page shows it, with "..." for each part that varies, as one or two texts: the one
+# after the directive's name may be in another row, and is left out if it lists the allowed values.
 sub shown {
     my $text = plain($_[0]);
     $text =~ s/%\*?u?[a-zA-Z]/.../g;
@@ -51,7 +51,7 @@ for my $file (glob "$sources/*.[ch] $sources/core/*.[ch]") {
     my $name = basename($file);
     while ($text =~ /\bngx_(?:conf_)?log_error\s*\((.*?)\)\s*;/gs) {
         my $call = $1;
-        # the format, and parts of a sentence that are chosen
+        # the format, and alternative parts of the sentence
         my ($format, @rest) = grep { /"/ } arguments($call);
         push @{ $messages{$name} }, literals($format) if ($format // '') =~ /\w{3}/;
         push @{ $messages{$name} }, grep { / \w/ } map { strings($_) } @rest;
@@ -69,7 +69,7 @@ cmp_ok(scalar(map { @$_ } values %messages), '>=', 45, 'the messages are found')
 for my $file (sort keys %messages) {
     my %seen;
     for my $message (grep { !$seen{$_}++ } @{ $messages{$file} }) {
-        # the form that all rejections have; their reasons are looked for by themselves
+        # all rejections have this form; their reasons are looked up separately
         next if $message =~ /^mspwh: %V: %s/;
         my @shown = shown($message);
         ok(length "@shown" >= 8, "$file: there are words in: $message");

@@ -42,7 +42,7 @@ server {
         proxy_set_header Content-Length ""; proxy_pass http://%%B%%/status/200;
     }
 
-    # from here to there, by every way
+    # from one location to another, by every way
     location /accel/ { proxy_pass http://%%A%%; }
     location /keys/accel/ { mspwh_secret "%%SECRET%%"; proxy_pass http://%%A%%; }
     location /on/ { mspwh on; mspwh_secret "%%SECRET%%"; proxy_pass http://%%B%%/; }
@@ -85,7 +85,7 @@ server {
     location /verified_none { mspwh on; mspwh_secret "%%SECRET%%"; try_files /none /quiet/x; }
     location /verified_other { mspwh on; mspwh_secret "%%SECRET%%"; try_files /none /quiet_other/x; }
 }
-# no header shows a variable before the log does
+# no header uses a variable before the log does
 server {
     listen 127.0.0.1:%%PORT_log%%;
     access_log %%DIR%%/final.log verdict;
@@ -255,14 +255,14 @@ for my $chunked (0, 500) {
     is_deeply(seen(), [], '... nothing forwarded');
 }
 
-# Let through by one location, rejected by the next: a line of each.
+# Let through by one location, rejected by the next: one line from each.
 my $at = length error_log();
 post('/try_keys', $note, @wrong);
 my $line = "bad_signature: the signature is of another body or secret, body $size bytes, 1 secret(s), "
     . 'webhook "default"';
 is_deeply([lines($at)], ["$line, let through (monitor)", $line], 'log: let through, then rejected');
 
-# A log line has what holds at last, not what was read before.
+# A log line shows the final values, not those that were read earlier.
 sub logged {
     my ($path, $body, @headers) = @_;
     my $at = -s dir() . '/final.log';
@@ -281,7 +281,7 @@ is(logged('/accel/on', $note, @right), 'GET /on 200 "verified" "ticket.note.adde
 is(logged('/accel/on_other', $note, @right), 'GET /on_other 401 "bad_signature" "-"',
     'access log: verified, then not');
 is(logged('/early', $note, @right), 'POST /early 200 "verified" "ticket.note.added"',
-    'access log: asked for too early');
+    'access log: read too early');
 
 ok(stop(), 'nginx stops in time');
 unlike(error_log(), qr/\[(alert|crit|emerg)\]/, 'nothing alarming in the log');

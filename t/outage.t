@@ -20,7 +20,7 @@ my $clients = 4;
 
 my $conf = ready(http_part(recipe('docs/redelivery.md', 'The two servers')));
 my $recorder = recorder_port();
-# the harness has its own
+# the harness sets its own
 $conf =~ s{^client_max_body_size .*\n}{}m;
 is($conf =~ s/(upstream \w+\s*\{ server 127\.0\.0\.1):\d+/$1:$recorder/g, 2,
     'both upstreams are the backend of this test');
@@ -52,13 +52,13 @@ start_recorder(200, 0.002);
 is(deliver('/webhook', $body)->{status}, 200, 'the trap: the outer server answers its repeat with 200');
 is(recorded()->{trap}, undef, '... though no backend has had it');
 is((run($redeliver, '--quiet', '--now', $spool, $inside))[0], 0,
-    'redelivery to the inner server is no repeat');
+    'redelivery to the inner server is not a repeat');
 is(recorded()->{trap}, 1, '... and reaches the backend');
 is(scalar events(), 0, '... nothing is left');
 
 # --- the outage
 
-# Sends events, each until it is answered 2xx.
+# Sends events, each of them until it is answered 2xx.
 sub client {
     my ($number, $until) = @_;
     my $write = open_ledger("sent$number");

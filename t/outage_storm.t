@@ -1,7 +1,7 @@
-# An hour of trouble in fast motion: three webhooks accept events first and deliver them later, while their
-# backend is down, up, limits its rate, fails and refuses one type, and mspwh-redeliver is killed. Each event
-# is delivered, once but for those in hand when it was killed, each ticket in order; what is refused is in
-# quarantine. MSPWH_EVENTS says how many; t/slow/outage_hour.t has 20,000.
+# An hour of trouble in fast motion: three webhooks accept events first and deliver them later. Meanwhile,
+# their backend is down, up, limits its rate, fails and refuses one type, and mspwh-redeliver is killed. Each
+# event is delivered, only once unless it was in hand during a kill, and each ticket in order; refused events
+# are in quarantine. MSPWH_EVENTS sets the number of events; t/slow/outage_hour.t has 20,000.
 
 use strict;
 use warnings;
@@ -21,7 +21,7 @@ $MspwhSpool::Limit = 60 + $events / 10;
 my $spool = dir() . '/spool';
 my @hooks = (['a', '/hooks/a', 'localhost'], ['b', '/hooks/b', 'localhost'], ['c', '/hook', 'c.example']);
 
-# The public server and that of the redelivery have the same locations.
+# The public server and the one for redelivery have the same locations.
 sub servers {
     my ($listen, $do) = @_;
     my %locations;
@@ -47,7 +47,7 @@ my @children;
 sub mode { write_file('mode.new', $_[0]); rename dir() . '/mode.new', dir() . '/mode' }
 mode('up');
 
-# Status and a header, by the mode, or none: then it hangs up.
+# Returns a status and a header, depending on the mode, or nothing: then the backend hangs up.
 sub answer {
     my ($mode, $head) = @_;
     return if $mode eq 'down';
@@ -114,7 +114,7 @@ my @types = ('ticket.updated', 'ticket.note.added', 'ticket.response.added', 'ti
     'ticket.note.updated') x 4;
 $types[7] = 'ticket.attachment.added';
 
-# Each ticket is of one sender, which waits for the 202 before it sends the next event.
+# Each ticket belongs to one sender, which waits for the 202 before it sends the next event.
 sub client {
     my $number = shift;
     my $write = open_ledger("sent$number");
@@ -202,7 +202,7 @@ cmp_ok(scalar @twice, '<=', $kills * $jobs, scalar(@twice) . " are delivered twi
 # --- the end
 
 mode('all');
-is((redeliver('--quiet', '--requeue', $spool))[0], 0, 'the backend takes the type: they are moved back');
+is((redeliver('--quiet', '--requeue', $spool))[0], 0, 'the backend accepts the type: they are moved back');
 is((redeliver('--quiet', '--jobs=8', $spool, $server))[0], 0, '... and delivered');
 is_deeply([files($spool), files("$spool/quarantine")], [], '... and no file is left');
 my %had = map { $_->[0] == 200 ? ($_->[1] => 1) : () } ledger('taken');

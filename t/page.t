@@ -13,7 +13,7 @@ use MspwhMetrics;
 use MspwhStore;
 use Chromium;
 
-# Screenshots are kept where this is set to a directory.
+# If set, the directory for screenshots.
 my $shots = $ENV{MSPWH_SCREENSHOTS};
 
 my $dead = port('dead');
@@ -200,7 +200,7 @@ spool_says(2, utc(1000), 0);
 text_becomes('state', 'an event has waited on disk for 16 min', 'an old one is');
 spool_says(0, 'null', 2);
 text_becomes('state', '2 events in quarantine', 'so is the quarantine');
-is($browser->value('document.title'), '(!) MSP Manager webhooks', '... which the title tells');
+is($browser->value('document.title'), '(!) MSP Manager webhooks', '... which the title shows');
 like($browser->value('document.querySelector("link[rel=icon]").href'), qr/d3303b/, '... and the icon');
 spool_says(0, 'null', 0);
 text_becomes('state', 'All is well', '... until it is empty');
@@ -349,7 +349,7 @@ $browser->screenshot("$shots/lost.png") if $shots;
 like(text('delivered-more'), qr/^1,00\d of/, '... and shows the last numbers');
 start_http(conf(0));
 text_becomes('state', 'All is well', 'nginx is back: live again');
-is(text('delivered'), '–', '... with counters that begin anew');
+is(text('delivered'), '–', '... with new counters');
 is(text('shown'), '', '... as the deliveries do');
 $browser->stop;
 

@@ -43,7 +43,7 @@ my $file = write_file('metrics', status_text('text/plain', '/mspwh'));
 SKIP: {
     skip 'there is no promtool', 3 if !installed('promtool');
     my ($rc, $text) = run('sh', '-c', "promtool check metrics < $file");
-    is_deeply([$rc, $text], [0, ''], 'promtool check metrics: not a word');
+    is_deeply([$rc, $text], [0, ''], 'promtool check metrics: silent');
     ($rc, $text) = run('promtool', 'check', 'rules', "$monitoring/alerts.yml");
     is($rc, 0, 'promtool check rules') or diag $text;
     ($rc, $text) = run('promtool', 'test', 'rules', abs_path(dirname(__FILE__) . '/alerts.yml'));
@@ -74,7 +74,7 @@ my $rules = slurp("$monitoring/alerts.yml");
 $rules =~ s/^\s*#.*//mg;
 push @exprs, [$1, $2] while $rules =~ /- alert: (\w+)\n\s+expr: >\n(.*?)(?=\n\s+(?:for|labels):)/sg;
 cmp_ok(scalar(grep { $_->[0] =~ /^Mspwh/ } @exprs), '==', scalar(() = $rules =~ /- alert:/g),
-    'every alert is looked at');
+    'every alert is tested');
 
 for (@exprs) {
     my ($what, $expr) = @$_;

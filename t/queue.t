@@ -1,5 +1,5 @@
-# Verified events into a queue over HTTP: the configuration of docs/scaling.md, before a small
-# queue that keeps what it gets, is down at times, and at times only says so.
+# Verified events go into a queue over HTTP: the configuration of docs/scaling.md, with a small queue that
+# stores what it gets, is down at times, and at times only claims to be.
 
 use strict;
 use warnings;
@@ -23,7 +23,8 @@ my $queue = 0;
 my $parent = $$;
 my $address = '127.0.0.1:' . port('queue');
 
-# "flaky": of six requests, the second is refused, and the fourth kept and refused. Else a status.
+# Sets the queue's mode. "flaky": of six requests, it refuses the second, and stores the fourth but refuses
+# it, too. Any other mode is a status.
 sub mode { write_file('mode', $_[0]) }
 
 sub start_queue {
@@ -52,7 +53,7 @@ sub start_queue {
 sub stop_queue { return if !$queue; local $?; kill KILL => $queue; waitpid $queue, 0; $queue = 0 }
 END { stop_queue() if $$ == $parent }
 
-# What the queue has, by its key.
+# Returns the queue's content, by key.
 sub messages {
     my %message;
     for (split /\n/, slurp(dir() . '/queue')) {

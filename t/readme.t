@@ -15,7 +15,7 @@ my $readme = page_text('README.md');
 my @commands = map { split /\n/ } $readme =~ /^```sh\n(.*?)^```/msg;
 my $dir = in('debian', '');
 
-# A command of the README that begins with this, with the tree's own scripts and the ports of this test.
+# Runs the README's command that starts like this, with the scripts of this tree and the ports of this test.
 sub command {
     my ($begin, %o) = @_;
     my @found = grep { /^\(?\Q$begin\E/ } @commands;
@@ -41,7 +41,7 @@ sub configure {
         '127.0.0.1:8082' => $notes));
 }
 configure(at('nobody'), at('nobody'));
-is_deeply([checked('debian')], [0, ''], 'nginx -t has nothing to say');
+is_deeply([checked('debian')], [0, ''], 'nginx -t is silent');
 start_instance('debian');
 
 my ($rc, $text) = command('mspwh-send --secret-file');
@@ -76,7 +76,7 @@ for (['ticket.updated', 'A'], ['ticket.note.added', 'B'], ['ticket.response.adde
     is(request(@signed)->{status}, 200, "$type of 2 MB: 200");
     is(request(@signed)->{status}, 200, '... again: 200');
     is_deeply([map { [$_->{backend}, $_->{sha256}] } records()], [[$backend, sha256_hex($body)]],
-        '... arrives once, where it belongs');
+        '... arrives once, at the right service');
     clear_records();
 }
 ok(quit_instance('debian'), 'nginx ends');

@@ -1,4 +1,4 @@
-# What mspwh_status shows of recent deliveries, and of each minute of the last day.
+# mspwh_status: the recent deliveries, and each minute of the last day.
 
 use strict;
 use warnings;
@@ -53,7 +53,7 @@ sub recent {
     return status_json("/status?recent=$n" . ($more // ''))->{recent};
 }
 
-# The newest delivery, once there are so many.
+# Returns the newest delivery, once there are so many.
 my $sent = 0;
 sub after {
     my ($what, $answer) = @_;

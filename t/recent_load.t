@@ -39,7 +39,7 @@ server {
 CONF
 start_http($conf);
 
-# Everything about a request follows from its ticket: an entry with parts of two shows.
+# Everything about a request follows from its ticket, so an entry that mixes two requests is noticed.
 sub request_of {
     my $ticket = shift;
     my ($client, $n) = $ticket =~ /^c(\d)n(\d+)$/ or return;
@@ -55,7 +55,7 @@ sub request_of {
             length $body, $n % 11 ? 200 : 503, 'key-of-acme-and-others' };
 }
 
-# What an entry says, if it is one that can be known again, and whether it is whole.
+# What the entries say that can be identified; and entries that are not whole.
 my (%seen, @torn);
 sub look {
     for my $d (@{ status_json("/status?recent=$_[0]")->{recent} }) {
@@ -68,7 +68,7 @@ sub look {
         my $r = request_of($d->{ticket_id});
         my $whole = $r && $said eq ($r->{entry} // '') && $d->{upstream_status} == $d->{status};
 
-        # the upstream is of the same nginx, and may have been in the worker that was killed
+        # the upstream is in the same nginx, and may have been in the worker that was killed
         $whole ||= $r && $d->{status} == 502
             && $said =~ s/ 502 / /r eq ($r->{entry} // '') =~ s/ (?:200|503) / /r;
         push @torn, $d if !$whole;
@@ -141,7 +141,7 @@ my $got = counted();
 my %over = (verified => $got->{verified} - $want{verified} - $want{failed},
     failed => $got->{failed} - $want{failed}, rejected => $got->{rejected} - $want{rejected});
 
-# a worker that is killed may have answered, or not yet have counted, what it had in its hands
+# a killed worker may have answered requests, or not yet counted those in progress
 for (sort keys %over) {
     ok($over{$_} >= -CLIENTS && $over{$_} <= @lost, "history, $_: as in the ledger, but for $over{$_}");
 }

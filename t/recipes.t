@@ -1,4 +1,4 @@
-# The recipes of docs/routing.md do what they say, with the very text of the page.
+# The recipes of docs/routing.md do what they say, with the exact text of the page.
 
 use strict;
 use warnings;
@@ -133,7 +133,7 @@ begin('A canary');
     $at{$_->{backend}}++ for @r;
     is($at{$a} % 2, 0, 'canary: tickets stay whole');
     my %where;
-    # of one ticket, one after another
+    # two events per ticket, one after the other
     $where{int($_ / 2)}{ $r[$_]{backend} } = 1 for 0 .. $#r;
     is(scalar(grep { keys %$_ > 1 } values %where), 0, 'canary: all of one ticket at one version');
     cmp_ok($at{$b} // 0, '>', 5, 'canary: some at the new one');
@@ -197,7 +197,7 @@ begin('A copy that is not lost');
     my ($command) = page_text('docs/routing.md') =~ /^mspwh-redeliver (.*)$/m;
     my ($rc, $text) = run("$Bin/../bin/mspwh-redeliver", '--now', map { s{^/var}{dir() . '/var'}er }
         map { s/127\.0\.0\.1:(\d+)/'127.0.0.1:' . port($1)/er } split / /, $command);
-    is($rc, 0, '... mspwh-redeliver brings it') or diag $text;
+    is($rc, 0, '... mspwh-redeliver delivers it') or diag $text;
     is_deeply([map { "$_->{backend} $_->{uri} $_->{sha256}" } seen()], ["$b /webhook " . sha256_hex($body)],
         '... to the second service');
 }

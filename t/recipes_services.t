@@ -45,7 +45,7 @@ sub serve_with {
 }
 END { local $?; for (@services) { kill KILL => -$_; waitpid $_, 0 } }
 
-# Leads an address of the page to port $name.
+# Replaces an address of the page by port $name.
 sub to { my ($address, $name) = @_; my $is = MspwhDocs::backend($address);
     return sub { $_[0] =~ s/\Q$is\E/'127.0.0.1:' . port($name)/gre } }
 
@@ -57,7 +57,7 @@ sub post_signed {
 
 # --- messages to a channel --------------------------------------------------
 
-# Every message is what text() makes of the record, and without a signature.
+# Every message has the text that text() makes of the record, and no signature.
 sub message_is {
     my ($what, $want) = @_;
     wait_until { records() >= 2 };
@@ -103,7 +103,7 @@ if (begin('Notes to Slack or Teams 3', sub { $_[0] =~ s{/etc/nginx/njs}{dir() . 
     stop();
 }
 
-# What docs/routing.md says of the variables of the module holds for the oddest names of types and ids.
+# The statements of docs/routing.md about the module's variables hold for the oddest names of types and ids.
 {
     my @shown = map { "\$mspwh_$_" } qw(verdict reason webhook event_type event_type_raw entity action
         entity_id ticket_id key_id delivery_id anomaly);
@@ -191,7 +191,7 @@ JS
     stop();
 }
 
-# That a plain gRPC server takes no event, and that nginx does not see it.
+# A plain gRPC server takes no event, and nginx does not notice.
 SKIP: {
     needs(module => 'http_v2_module');
     skip 'there is no gRPC for Python', 1 if (run('/usr/bin/python3', '-c', 'import grpc'))[0];
@@ -284,7 +284,7 @@ stop();
     stop();
 
     begin('From a spool');
-    is(deliver('/webhook', $body), 202, 'what is no event: 202');
+    is(deliver('/webhook', $body), 202, 'a body that is not an event: 202');
     my ($headers) = glob dir() . '/var/spool/mspwh/*.headers';
     my ($pair) = $page =~ /^mspwh-inspect (.*e\.body)$/m;
     my $e = $headers =~ s/\.headers$//r;

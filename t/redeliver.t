@@ -1,5 +1,5 @@
-# bin/mspwh-redeliver delivers what is in a spool directory: in order, byte for byte, with
-# the signatures as they came, verified by nginx; it loses nothing, whenever it is killed.
+# bin/mspwh-redeliver delivers the events of a spool directory: in order, byte for byte, with their original
+# signatures, which nginx verifies. It loses none, no matter when it is killed.
 
 use strict;
 use warnings;
@@ -17,12 +17,12 @@ my $name = 'X-Webhook-Signature';
 my $dead = port('dead');
 my @children;
 
-# not for events
+# must not be used for events
 $ENV{http_proxy} = "http://127.0.0.1:$dead";
 
 # A listener that answers late.
 my $slow = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 32) or die "no port: $!";
-# ... and one that never does
+# ... and one that never answers
 my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 32) or die "no port: $!";
 
 sub targets {
@@ -59,7 +59,7 @@ CONF
 }
 start_http(targets("127.0.0.1:$dead"));
 
-# What nginx has logged, which is a moment after it has answered.
+# Returns what nginx has logged, which happens a moment after the answer.
 sub tries { return map { [split] } split /\n/, slurp(dir() . '/try.log') }
 END { kill KILL => @children if @children }
 
@@ -89,7 +89,7 @@ END { kill KILL => @children if @children }
     is(scalar(keys %{ { map { $_->[2] => 1 } tries() } }), 1, '... over one connection');
     is_deeply([map { $_->[5] } tries()], [('-') x 20], '... not chunked');
     is_deeply([files($dir)], [], '... and removed');
-    is_deeply([redeliver($dir, url('/webhook'))], [0, ''], 'nothing to do: nothing said');
+    is_deeply([redeliver($dir, url('/webhook'))], [0, ''], 'nothing to do: no output');
 
     simple_event($dir, 'ticket.created', $_) for 1 .. 50;
     redeliver('--quiet', $dir, url('/sink'));
@@ -136,7 +136,7 @@ END { kill KILL => @children if @children }
     my %before = map { $_ => slurp("$dir/$_") } grep { !/\Q$good/ } files($dir);
     my ($rc, $text) = redeliver($dir, url('/webhook'));
     is($rc, 1, 'failures: exit status 1');
-    like($text, qr/^$us: kept, 502: the backend does not answer \(\Q$down[0]\E\)$/m, '... a 502 is said');
+    like($text, qr/^$us: kept, 502: the backend does not answer \(\Q$down[0]\E\)$/m, '... reported');
     like($text, qr/^$us: kept, $_: /m, "... a $_ too") for 403, 409, 503;
     is(scalar(() = $text =~ /kept, 502/g), 1, '... once');
     like($text, qr/^$us: 1 sent, 6 kept, 0 quarantined \(403: 1, 409: 1, 502: 3, 503: 1\)$/m,
@@ -161,10 +161,10 @@ END { kill KILL => @children if @children }
         my $began = time;
         my ($rc, $text) = redeliver('--timeout=0.3', $dir, $url);
         ok($rc == 1 && time < $began + 60, "$kind: exit status 1, before the default timeout");
-        like($text, qr/^$us: kept, $kind: .*\Q$why\E/m, '... said');
+        like($text, qr/^$us: kept, $kind: .*\Q$why\E/m, '... reported');
         is_deeply([files($dir)], [both($event), "$event.state"], '... kept');
         is((redeliver('--quiet', '--now', '--timeout=0.3', $dir, $url))[1], '',
-            '... and nothing said with --quiet');
+            '... and no output with --quiet');
     }
     is(scalar(seen()), 0, '... none arrives');
 }
@@ -180,8 +180,8 @@ END { kill KILL => @children if @children }
     my ($rc, $text) = redeliver('--quiet', $dir, url('/webhook'));
     is($rc, 1, 'quarantine: exit status 1');
     like($text, qr/^$us: quarantined, 401: .*secret was taken away.*--requeue.*\(\Q$before\E\)$/m,
-        '... for a 401, the likely cause is said');
-    like($text, qr/^$us: quarantined, 400: not a usable event.*\(\Q$strange\E\)$/m, '... for a 400 too');
+        '... with the likely cause of a 401');
+    like($text, qr/^$us: quarantined, 400: not a usable event.*\(\Q$strange\E\)$/m, '... and of a 400');
     is_deeply([files($dir)], [], '... the others are delivered');
     is_deeply({ map { $_ => slurp("$dir/quarantine/$_") } files("$dir/quarantine") }, \%before,
         '... these are in quarantine, as they were');
@@ -219,9 +219,9 @@ END { kill KILL => @children if @children }
     my ($rc, $text) = redeliver($dir, url('/webhook'));
     is($rc, 1, 'leftovers: exit status 1, as one event has no body');
     like($text, qr/^$us: kept, unreadable: its \.body cannot be read: .*\(\Q$bodiless\E\)/m,
-        '... which is said');
+        '... which is reported');
     like($text, qr/^$us: kept, unreadable: line 1 of its \.headers is not a header \(\Q$bad\E\)/m,
-        '... like headers that are none');
+        '... like invalid headers');
     is_deeply([grep { -e } @leftovers], \@leftovers,
         'leftovers of an old time that have come here just now are left alone: nginx links a received file');
     (undef, $text) = redeliver_later(3700, $dir, url('/webhook'));
@@ -229,7 +229,7 @@ END { kill KILL => @children if @children }
     is_deeply([files($dir)], [sort "$bodiless.headers", "$fresh.body", both($bad),
         "$bodiless.state", "$bad.state", ".tmp-new", "notes.txt",
         ".headers", "a,b.body", "$whole.headers.bak"],
-        '... young ones, events and what is not known are left alone');
+        '... young ones, events and unknown files are left alone');
     is_deeply([files("$dir/quarantine")], [both($half_in)], '... half a quarantine is completed');
     my @bodies = map { event('ticket.created', $_, ticket => $_) } 1, 4;
     is_deeply([map { $_->{sha256} } seen()], [map { sha256_hex($_) } @bodies],
@@ -323,7 +323,7 @@ sub slow_log { my @l = split /\n/, slurp($slow_log); return @l }
     kill KILL => workers_of($third);
     let_go();
     is(end_process($third), 1, '... exit status 1');
-    like(said(), qr/kept, worker killed/, '... said');
+    like(said(), qr/kept, worker killed/, '... reported');
     my ($kept, @more) = names($dir);
     is(scalar @more, 0, '... the event is kept');
     is(state_of($dir, $kept)->{answer}, 'worker-killed', '... which is written down');
@@ -349,13 +349,13 @@ sub slow_log { my @l = split /\n/, slurp($slow_log); return @l }
     ok((wait_until { (grep { $_->[1] == 502 and $_->[4] eq 31 } tries()) >= 6 } 60), '... tries the other');
     my @at = map { $_->[0] } grep { $_->[1] == 502 and $_->[4] eq 31 } tries();
     my @gap = map { $at[$_ + 1] - $at[$_] } 0 .. 4;
-    # a busy machine adds to each
+    # on a busy machine, each may be longer
     my @least = (0.2, 0.4, 0.8, 0.8, 0.8);
     is(scalar(grep { $gap[$_] < $least[$_] - 0.01 } 0 .. 4), 0, '... later and later') or diag "@gap";
     my ($waiting) = names($dir);
     my $state = state_of($dir, $waiting);
     my $wait = epoch($state->{next}) - epoch($state->{tried});
-    # it would be 6.4 by now
+    # without the limit, it would be 6.4 by now
     ok($wait > 0.799 && $wait < 0.961, '... up to --retry-max') or diag $wait;
     clear_records();
     ok(reload(targets('%%A%%')), 'its backend is up again');
@@ -394,7 +394,8 @@ BEGIN {
 1;
 PERL
 
-# 2: whole where the tool finds it, 1: in two places that it can join, 0: lost.
+# Returns 2 if the event is complete in a place where the tool finds it, 1 if it is in two places that the
+# tool can join, 0 if it is lost.
 sub kept_in {
     my ($dir, $file, $body) = @_;
     my ($has, $heads) = map { [grep { -e } "$dir/$file.$_", "$dir/quarantine/$file.$_"] } qw(body headers);
@@ -434,7 +435,7 @@ sub kept_in {
     }
 }
 
-# Each process is killed when it has moved or removed a body or headers, until there is nothing left to do.
+# Each process is killed after it has moved or removed a body or headers, until there is nothing left to do.
 for (['a delivery', 1, '', both => SECRET], ['a quarantine', 2, '', both => 'the one before'],
     ['a requeue', 2, 'quarantine', both => SECRET], ['half a quarantine', 1, '', body => 'the one before'],
     ['half a requeue', 1, '', headers => SECRET])
@@ -458,7 +459,7 @@ for (['a delivery', 1, '', both => SECRET], ['a quarantine', 2, '', both => 'the
     my $arrived = grep { $_->{sha256} eq sha256_hex($body) } seen();
     my $quarantined = $secret eq SECRET ? 0 : 1;
     is_deeply([$arrived, scalar(names("$dir/quarantine"))], [1 - $quarantined, $quarantined],
-        '... and the event is where it belongs, once');
+        '... and the event is in the right place, once');
 }
 
 {
@@ -511,7 +512,7 @@ for (['a delivery', 1, '', both => SECRET], ['a quarantine', 2, '', both => 'the
     local @ENV{qw(PERL5OPT NO_UNLINK)} = ("-I${\dir()} -MKillAt", 1);
     my ($rc, $text) = redeliver($dir, url('/webhook'));
     is($rc, 4, 'an event that is delivered, but cannot be removed: exit status 4');
-    like($text, qr/^$us: \Q$file[0]\E was delivered, but cannot be removed: Read-only file/m, '... said');
+    like($text, qr/^$us: \Q$file[0]\E was delivered, but cannot be removed: Read-only file/m, '... reported');
     is_deeply([scalar(seen()), [files($dir)]], [1, [both(@file)]], '... and nothing more is sent');
 }
 

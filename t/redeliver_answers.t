@@ -1,4 +1,4 @@
-# bin/mspwh-redeliver sends an event as it came, and does what the answer asks for.
+# bin/mspwh-redeliver sends an event as it was received, and acts on the answer.
 
 use strict;
 use warnings;
@@ -11,7 +11,7 @@ use MspwhTest;
 my $us = 'mspwh-redeliver';
 my $name = 'X-Webhook-Signature';
 
-# A backend that gives the answer that is asked for: /answer/STATUS/HEADER/VALUE.
+# A backend that gives the requested answer: /answer/STATUS/HEADER/VALUE.
 my $answers = join "\n", map { "    location /answer/$_ { return $_; }" } 200, 202, 204, 299, 302,
     403 .. 405, 409, 410, 413, 415, 421 .. 423, 425, 429, 451, 500, 502 .. 504;
 
@@ -115,7 +115,7 @@ sub answered {
     my ($rc, $text, $dir, $event) = answered('200/Mspwh-Verdict/duplicate');
     is($rc, 1, 'an answer 200 to a duplicate');
     like($text, qr/^$us: kept, duplicate: not delivered: mspwh_dedup .*mspwh_dedup off/m,
-        '... is no delivery, which is said');
+        '... is not a delivery, which is reported');
     is_deeply([names($dir)], [$event], '... and the event is kept');
 
     my $body = event('ticket.created', 77);
@@ -133,7 +133,7 @@ sub answered {
     }
     (undef, $text) = answered('204/Mspwh-Verdict/not_accepted');
     like($text, qr/^$us: sent, not_accepted: mspwh_accept at this URL does not let this type through/m,
-        '... if the type is not accepted, it is said');
+        '... a type that is not accepted is reported');
     (undef, $text) = answered('409/Mspwh-Verdict/in_flight');
     like($text, qr/^$us: kept, 409: .*mspwh_dedup must be off/m, 'an answer 409 of dedup');
     (undef, $text) = answered('409');

@@ -54,7 +54,7 @@ sub left { return join ' ', map { (split /,/)[3] } names($_[0]) }
     my ($rc, $text) = redeliver($dir, $server);
     is(ids(), '11 21 22 31 33 41', 'what comes after an event that fails waits if it is of the same ticket');
     is(left($dir), '12 13 14 32', '... and is kept');
-    like($text, qr/^$us: 6 sent, 2 kept, 0 quarantined, 2 not tried \(502: 2\)$/m, '... which is said');
+    like($text, qr/^$us: 6 sent, 2 kept, 0 quarantined, 2 not tried \(502: 2\)$/m, '... which is reported');
     is_deeply([map { -e "$dir/$_.state" ? 1 : 0 } names($dir)], [1, 0, 0, 1], '... without an attempt');
 
     is((redeliver('--quiet', $dir, $server))[0], 1, 'a second run at once');
@@ -78,7 +78,7 @@ sub left { return join ' ', map { (split /,/)[3] } names($_[0]) }
     ok(reload(conf($down)), 'it is down again');
 }
 
-# What is in quarantine holds nobody up.
+# An event in quarantine does not hold up others.
 {
     my $dir = new_spool();
     spool($dir, 'ticket.created', 61, event('ticket.created', 61), secret => 'another');
@@ -97,7 +97,7 @@ sub left { return join ' ', map { (split /,/)[3] } names($_[0]) }
     is(ids(), '64', 'once that is discarded, the one after it is sent');
 }
 
-# Side by side: two of a ticket never are.
+# In parallel, but never two events of one ticket.
 {
     my $dir = new_spool();
     spooled_event($dir, 'ticket.created', 100 + $_, ticket => $_ % 3, uri => '/slow') for 1 .. 12;
@@ -110,7 +110,7 @@ sub left { return join ' ', map { (split /,/)[3] } names($_[0]) }
         '... each in order');
 }
 
-# A loop goes on with a ticket at once, when what held it is delivered.
+# A loop continues with a ticket as soon as the event that held it has been delivered.
 {
     my $dir = new_spool();
     my $first = spooled_event($dir, 'ticket.updated', 71);
@@ -126,7 +126,8 @@ sub left { return join ' ', map { (split /,/)[3] } names($_[0]) }
     is(end_process($loop, 'TERM'), 0, '... and the loop ends');
 }
 
-# An event that comes while the directory is read may be seen, and one before it not: neither is sent.
+# An event that arrives while the directory is being read may be seen, and one before it may not: neither is
+# sent.
 {
     my $dir = new_spool();
     write_file('Meanwhile.pm', <<'PERL');

@@ -1,4 +1,4 @@
-# Each sentence of "What is promised" in docs/redelivery.md: there is a test for each, and no other sentence.
+# Each sentence of "What is promised" in docs/redelivery.md has a test here, and no other sentence is there.
 
 use strict;
 use warnings;
@@ -13,8 +13,8 @@ use MspwhTest;
 my $us = 'mspwh-redeliver';
 my $name = 'X-Webhook-Signature';
 
-# A backend that writes down the id of each event that it takes, and then does what "mode" says: it answers
-# with that status, does not answer ("close"), or late ("late").
+# A backend that records the id of each event that it takes, and then acts according to "mode": it answers
+# with that status, does not answer ("close"), or answers late ("late").
 my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 64) or die "no port: $!";
 my $backend = '127.0.0.1:' . $listen->sockport;
 my $test = $$;
@@ -68,7 +68,7 @@ CONF
 my $spool = dir() . '/spool';
 my $server = 'http://127.0.0.1:' . port('inner');
 
-# Events 1, 2 ... of one ticket, or of those that are given, are answered 202.
+# Sends events 1, 2 ... of one ticket, or the given ones; they are answered 202.
 sub accepted {
     my ($n, %o) = @_;
     for my $id (1 .. $n) {
@@ -111,7 +111,7 @@ sub killed_before_removed {
     is(ids(), '1 1', '... it is delivered twice');
 }
 
-# With a copy of the directory from before the delivery.
+# The machine loses power: the directory becomes as it was before the delivery.
 sub power_lost {
     mode('close');
     accepted(1);
@@ -218,7 +218,7 @@ sub clock_set_back {
     is(ids(), '2 1', 'the times in the names decide');
 }
 
-# The later one may be written sooner.
+# The later event may be written first.
 sub sent_side_by_side {
     my $dir = new_spool();
     my $began = time - 60;

@@ -1,5 +1,5 @@
-# bin/mspwh-redeliver on a full disk, on a read-only one, with a clock that jumps, with strange names and
-# links; and as which user it runs.
+# bin/mspwh-redeliver with a full disk, a read-only one, a clock that jumps, strange names and links; and as
+# different users.
 
 use strict;
 use warnings;
@@ -37,7 +37,7 @@ SKIP: {
     open my $filler, '>', "$dir/filler";
     1 while syswrite $filler, 'x' x 512;
     close $filler;
-    # what is delivered would make room
+    # events that are delivered would free space
     my @open = map { open my $fh, '<', "$dir/$_" or die "$_: $!"; $fh } both(@good), both($bad);
     my ($rc, $text) = redeliver($dir, $server);
     is($rc, 1, 'on a full disk');
@@ -46,7 +46,7 @@ SKIP: {
     is_deeply({ map { $_ => slurp("$dir/$_") } grep { !/filler/ } files($dir) }, \%before,
         '... those that fail are kept, whole');
     like($text, qr/^$us: kept, 503: .*; its \.state cannot be written: No space left/m,
-        '... that the attempt is not written down is said');
+        '... and that the attempt is not recorded is reported');
     like($text, qr/^$us: cannot write "\Q$dir\E\/status\.json": No space left/m, '... status.json too');
     close $_ for @open;
     unlink "$dir/filler";
@@ -66,12 +66,12 @@ SKIP: {
     ok((wait_until { records() >= 1 } 60), 'a disk that becomes read-only while an event is being sent');
     ok(mounted($dir, '-o', 'remount,ro'), '... remounted');
     is(end_process($process), 4, '... exit status 4');
-    like(said(), qr/^$us: \Q$events[0]\E was delivered, but cannot be removed: Read-only/m, '... said');
+    like(said(), qr/^$us: \Q$events[0]\E was delivered, but cannot be removed: Read-only/m, '... reported');
     is(scalar(seen()), 1, '... and nothing more is sent');
     my ($rc, $text) = redeliver($dir, $server);
     is($rc, 2, 'a read-only disk: exit status 2');
     like($text, qr/^$us: "\Q$dir\E" is on a file system that cannot be written to: nothing was sent$/m,
-        '... said');
+        '... reported');
     is(scalar(seen()), 0, '... and nothing is sent');
     for my $what ('--status', '--dry-run') {
         ($rc, $text) = redeliver($what, $dir);
@@ -102,10 +102,10 @@ SKIP: {
     simple_event($dir, 'ticket.created', 7, time => $time[2]);
     (undef, $text) = redeliver('--status', $dir);
     like($text, qr/^waiting: 1 event, \d+ bytes, the oldest of a time to come: the clock was set back$/m,
-        'an event of a time to come: --status says so');
+        'an event dated in the future: --status shows it');
     redeliver('--discard', $dir, names($dir));
 
-    # set back while an event waits
+    # the clock is set back while an event waits
     my $event = simple_event($dir, 'ticket.created', 8, uri => '/status/503');
     redeliver_later(86400 * 365, '--quiet', '--max-age=9999d', $dir, $server);
     my $next = state_of($dir, $event)->{next};
@@ -114,7 +114,7 @@ SKIP: {
     isnt(state_of($dir, $event)->{next}, $next, '... and the next one is soon');
     redeliver('--discard', $dir, names($dir));
 
-    # set back while a loop waits: a clock that does not jump decides when an event is due
+    # the clock is set back while a loop waits: the monotonic clock decides when an event is due
     simple_event($dir, 'ticket.created', 9, uri => '/status/503');
     write_file('Back.pm', <<'PERL');
 package Back;
@@ -164,7 +164,7 @@ PERL
     simple_event($dir, 'ticket.created', 1);
     my ($rc, $text) = redeliver($dir, $server);
     is($rc, 4, 'a lock file that is a link: exit status 4');
-    like($text, qr/^$us: cannot open "\Q$dir\E\/\.lock": .*it must not be a link/m, '... said');
+    like($text, qr/^$us: cannot open "\Q$dir\E\/\.lock": .*it must not be a link/m, '... reported');
     is(slurp($target), "precious\n", '... what it leads to is not touched');
     unlink "$dir/.lock";
     link $target, "$dir/.lock" or die $!;
@@ -210,7 +210,7 @@ SKIP: {
         my ($capability, $why) = @$_;
         my ($rc, $text) = run('setpriv', '--bounding-set', "-$capability", $MspwhSpool::Tool, $dir, $server);
         is($rc, 4, "a root that may not $capability(): exit status 4");
-        like($text, qr/^$us: \Q$why\E: Operation not permitted/m, '... said');
+        like($text, qr/^$us: \Q$why\E: Operation not permitted/m, '... reported');
         is(scalar(seen()), 0, '... and nothing is sent');
     }
 }

@@ -1,4 +1,4 @@
-# What bin/mspwh-redeliver keeps beside the events, and says of them: attempts, quarantine, status.
+# What bin/mspwh-redeliver stores next to the events and reports about them: attempts, quarantine, status.
 
 use strict;
 use warnings;
@@ -30,7 +30,7 @@ sub failing_event { return simple_event(@_, uri => '/status/503') }
     is(sprintf('%04o', (stat "$dir/$event.state")[2] & 07777), '0600', '... for the owner only');
 
     clear_records();
-    is_deeply([redeliver($dir, $server)], [1, ''], 'a run before that time: exit status 1, nothing said');
+    is_deeply([redeliver($dir, $server)], [1, ''], 'a run before that time: exit status 1, no output');
     is(scalar(records()), 0, '... or sent');
     redeliver_later(7, '--quiet', $dir, $server);
     is(scalar(seen()), 1, 'a run after that time tries it');
@@ -52,7 +52,7 @@ sub failing_event { return simple_event(@_, uri => '/status/503') }
     is((seen())[0]{header}{'x-mspwh-attempt'}, 11, '... at the eleventh attempt');
 }
 
-# A state that is not one does no harm, and one without an event is removed.
+# An invalid state does no harm, and one without an event is removed.
 {
     my $dir = new_spool();
     my @events = map { simple_event($dir, 'ticket.created', $_, ticket => $_) } 1 .. 5;
@@ -61,12 +61,12 @@ sub failing_event { return simple_event(@_, uri => '/status/503') }
     write_file("$dir/$events[2].state", "\0\xff" x 5000);
     write_file("$dir/$events[3].state", "attempts: -1\nclient-errors: x\nnext: 9999-12-31T23:59:59.999Z\n");
     write_file("$dir/" . $events[4] =~ s/,5,/,6,/r . '.state', "attempts: 1\n");
-    is_deeply([redeliver('--quiet', $dir, $server)], [0, ''], 'states that are none');
+    is_deeply([redeliver('--quiet', $dir, $server)], [0, ''], 'invalid states');
     is_deeply([files($dir)], [], '... all is delivered, and nothing is left');
     seen();
 }
 
-# Killed at each step of writing it.
+# It is killed at each step of writing the state.
 write_file('KillAt.pm', <<'PERL');
 package KillAt;
 my $left = $ENV{KILL_AT};
@@ -115,11 +115,11 @@ clear_records();
     for my $what ('requeue', 'discard') {
         my ($rc, $text) = redeliver("--$what", $dir, $events[0], $what eq 'requeue' ? $events[3] : ());
         is($rc, 1, "--$what of one that is not there: exit status 1");
-        like($text, qr/^$us: \Q$events[0]\E cannot be \w+(?: \w+)?: No such file/m, '... said');
+        like($text, qr/^$us: \Q$events[0]\E cannot be \w+(?: \w+)?: No such file/m, '... reported');
     }
     is_deeply([names($dir)], [@events[1, 3]], '... and the others are moved');
 
-    # it begins anew
+    # it starts from the beginning
     my $refused = simple_event($dir = new_spool(), 'ticket.created', 6, uri => '/status/404');
     redeliver('--quiet', '--now', '--client-errors=2', $dir, $server) for 1 .. 2;
     is_deeply([names("$dir/quarantine")], [$refused], 'one that was answered 404 twice');
@@ -172,7 +172,7 @@ clear_records();
     clear_records();
 }
 
-# A long run writes it meanwhile. Here, a second is half a minute.
+# A long run also writes it in between. Here, one second counts as half a minute.
 {
     write_file('Faster.pm', <<'PERL');
 package Faster;

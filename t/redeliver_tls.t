@@ -30,7 +30,7 @@ my @bodies = map { event('ticket.created', $_, more => 'x' x ($_ % 2 ? 10 : 2_00
 spool($dir, 'ticket.created', 1 + $_, $bodies[$_]) for 0 .. 5;
 my ($rc, $text) = redeliver($dir, $server);
 is($rc, 1, 'a certificate that nobody has signed: exit status 1');
-like($text, qr/^$us: kept, no connection: localhost:\d+: TLS: .*certificate verify failed/m, '... said');
+like($text, qr/^$us: kept, no connection: localhost:\d+: TLS: .*certificate verify failed/m, '... reported');
 is(scalar(seen()), 0, '... nothing is sent');
 
 $ENV{SSL_CERT_FILE} = $cert;

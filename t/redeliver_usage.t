@@ -49,10 +49,10 @@ SKIP: {
     my @units = map { write_file(basename($_), slurp($_) =~ s{/usr/local/bin/\Q$us\E}{$tool}r, 0644) }
         sort glob "$repo/systemd/*";
     is_deeply([run('/usr/bin/systemd-analyze', 'verify', '--man=no', @units)], [0, ''],
-        'systemd takes the units');
+        'systemd accepts the units');
 }
 
-# The service can work on a spool wherever nginx may have one.
+# The service can access a spool wherever nginx may have one.
 {
     my $service = slurp("$repo/systemd/mspwh-redeliver.service");
     unlike($service, qr/^(?:$_)=/m, "$_ hides no spool") for qw(ProtectSystem ProtectHome PrivateTmp
@@ -62,7 +62,7 @@ SKIP: {
     like($service, qr/^NoNewPrivileges=yes$/m, '... and cannot get any');
 }
 
-# What is installed finds its library, and nothing of it is left when it is removed.
+# The installed scripts find their library, and nothing is left once they are removed.
 {
     my $to = dir() . '/installed';
     my @install = ('sh', "$repo/tools/install-tools");

@@ -55,7 +55,7 @@ for my $n (1 .. 4) {
     is_deeply(\@wrong, [], "client $n: every answer as expected");
 }
 
-# A request that began before a reload ends under the old secrets.
+# A request that started before a reload ends under the old secrets.
 {
     my $c = connection();
     my $bytes = request_bytes(path => '/', body => $body,

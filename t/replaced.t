@@ -1,5 +1,5 @@
-# A body that a script puts in the place of the verified one, in the same memory or file and while it is
-# read, is not taken for it; a subrequest without a body has the main request's event.
+# If a script replaces the verified body, in the same memory or file and while it is being read, the new one
+# does not count as verified; a subrequest without a body has the main request's event.
 
 use strict;
 use warnings;

@@ -21,7 +21,7 @@ my ($old, $new) = map { secret_of("$_.secret") } 2026, 2027;
 
 start_http($conf[0]);
 
-# What the senders sign with; they look before each event.
+# The senders' secret, which they read before each event.
 sub use_secret { rename write_file('secret.new', $_[0]), dir() . '/secret.now' or die $! }
 sub secret_now { open my $fh, '<', dir() . '/secret.now' or die; return scalar <$fh> }
 
@@ -89,7 +89,7 @@ is(status('forged'), 401, '2: a forged event does not');
 
 use_secret($new);
 ok(counted(2027, 30), '3, 4: events are verified under the new secret');
-# no event may be under way with the old secret when it goes
+# before the old secret is removed, no event signed with it may be in progress
 my $seen = lines('access.log', qr/key=2026 /);
 sleep 0.5;
 is(scalar(lines('access.log', qr/key=2026 /)), $seen, '4: none is under the old one any more');
@@ -120,7 +120,7 @@ for my $n (1 .. 3) {
 }
 my %arrived;
 $arrived{ $_->{sha256} }++ for records();
-cmp_ok(scalar(keys %true), '>', 100, scalar(keys %true) . ' events were sent all the while');
+cmp_ok(scalar(keys %true), '>', 100, scalar(keys %true) . ' events were sent meanwhile');
 cmp_ok(scalar(keys %forged), '>', 30, 'and ' . scalar(keys %forged) . ' forged ones');
 is_deeply(\%wrong, {}, 'each got the right answer');
 is(scalar(grep { !$arrived{$_} } keys %true), 0, 'none is lost');

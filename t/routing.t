@@ -217,7 +217,7 @@ for (@redirects) {
         is_deeply(seen(), $seen, "$what, $size: forwarded where it may");
     }
 }
-# read once, verified again under the secrets of the second location
+# the body is read once, and verified again under the secrets of the second location
 for my $where (qw(file memory)) {
     for my $size (1, 100_000, 700_000) {
         my $bytes = event('Ticket created', $size);

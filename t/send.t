@@ -31,7 +31,7 @@ my $name = 'X-Webhook-Signature';
 
 mkdir $ENV{TMPDIR} = dir() . '/tmp';
 
-# Exit status and all output.
+# Returns the exit status and all output.
 sub sender { return run('sh', $send, @_) }
 sub with   { return sender('--secret-file', $secret, @_) }
 sub got    { my @r = records(); clear_records(); return @r }
@@ -121,7 +121,7 @@ for my $type (@types) {
     my $entity = $type =~ /^ticket\.\w+$/ ? 48213 : 90817;
     is_deeply([@header{qw(x-verdict x-type x-eid x-tid x-anomaly)}],
         ['verified', $type, $entity, 48213, undef],
-        '... with the right type and ids, and nothing strange');
+        '... with the right type and ids, and no anomaly');
     my ($bytes) = (sender('--unsigned', '--dry-run', url(), '--event', $type))[1] =~ /\A\n(.*)\z/s;
     my $event = decode_json($bytes);
     is(scalar(grep { /base64/ } values %$event), $type =~ /attachment/ ? 0 : 1,
@@ -131,7 +131,7 @@ for my $type (@types) {
 got();
 with(url(), '--event=ticket.note.added', '--ticket', '7f3e-a', '--entity=12345678901234567890', '--', '-D',
     dir() . '/head');
-like(slurp(dir() . '/head'), qr/X-eid: 12345678901234567890\r\nX-tid: 7f3e-a\r\n/, 'ids of our own');
+like(slurp(dir() . '/head'), qr/X-eid: 12345678901234567890\r\nX-tid: 7f3e-a\r\n/, 'ids from the options');
 got();
 
 # --- bad signatures, other answers
@@ -177,8 +177,8 @@ like("$rc $text", qr/^1 .*: 400 in.*^mspwh-send: 400: .*not a usable event/ms,
 
 my $dead = port('dead');
 ($rc, $text) = with("http://127.0.0.1:$dead/", $body);
-is($rc, 1, 'nobody there: exit status 1');
-like($text, qr/, \d+ bytes: no answer$/m, '... said in words');
+is($rc, 1, 'no server: exit status 1');
+like($text, qr/, \d+ bytes: no answer$/m, '... and the result says so');
 like($text, qr/^mspwh-send: no answer from http:/m, '... and a hint');
 
 # --- repeats
@@ -250,7 +250,7 @@ my $bin = dir() . '/bin';
 mkdir $bin;
 for my $command (qw(openssl curl od tr cat mktemp rm wc sed date grep tail env printf)) {
     my ($real) = grep { -x } map { "$_/$command" } split /:/, $ENV{PATH};
-    # a shell's read loses null bytes, so perl looks
+    # a shell's read drops null bytes, so perl looks
     write_file("bin/$command", <<"WRAP", 0755);
 #!$^X
 open my \$log, '>>', '${\dir()}/seen.log' or die;
@@ -270,7 +270,7 @@ for my $key ('a secret that ps must not show', 'a long one ' x 20) {
         is($rc, 0, "runs with no other command than those watched @$_") or diag $text;
     }
     my ($signature, $signed) = $text =~ /\A$name: (\S+)\n\n(.*)\z/s;
-    is($signature, sign($key, $signed), '... and signs rightly');
+    is($signature, sign($key, $signed), '... and signs correctly');
     my $seen = slurp(dir() . '/seen.log');
     like($seen, qr/^openssl\n/m, 'the watch sees openssl') or next;
     like($seen, qr/^curl\n/m, 'the watch sees curl');

@@ -106,7 +106,7 @@ is_deeply(shown(post('/', fields('"v"'), 'X-Webhook-Signature' => 'A' x 43 . '='
     'forged: empty');
 is_deeply(shown(post('/monitor', fields('"v"')), 'site'), [200, 'v'], 'monitored: as the body says');
 is_deeply(shown(signed('/early', fields('"v"')), 'copy'), [200, '[]'], 'empty before the body is read');
-ok(log_matches(qr/\$site/), '... and a line of the log tells');
+ok(log_matches(qr/\$site/), '... and a line is logged');
 is_deeply(shown(signed('/off', fields('"v"')), 'site'), [200, ''], 'mspwh off: empty');
 
 my ($line) = grep { /Berlin/ } split /\n/, slurp(dir() . '/values.log');

@@ -87,7 +87,7 @@ my @refused = (
     ['of body and newline', 'bad_signature', $name => sign(SECRET, "$body\n")],
 );
 
-# The 43rd character carries two unused bits: setting one keeps the bytes.
+# The 43rd character contains two unused bits: setting one does not change the bytes.
 sub next_char {
     my $set = join '', 'A' .. 'Z', 'a' .. 'z', 0 .. 9, '+', '/';
     return substr $set, index($set, $_[0]) | 1, 1;

@@ -40,7 +40,7 @@ for (@bad) {
     ($rc, $text) =
         config_test('mspwh_secret k; server { listen 127.0.0.1:%%PORT%%; location /a { mspwh_spool made/; } '
             . 'location /b { mspwh_spool %%DIR%%/made; } location /c { mspwh on; } }');
-    is_deeply([$rc, $text], [0, ''], 'accepted without a word: two locations with one spool');
+    is_deeply([$rc, $text], [0, ''], 'accepted silently: two locations with one spool');
     is(sprintf('%04o', (stat dir() . '/made')[2] & 07777), '0700', '... which is made, for its owner only');
 }
 
@@ -101,7 +101,7 @@ sub files {
 sub bytes { open my $fh, '<:raw', $_[0] or return; local $/; return scalar <$fh> }
 sub empty { unlink map { "$spool/$_" } files() }
 
-# The events of a spool: the name's parts, header fields and body of each.
+# Returns the events of a spool: the parts of each name, the header fields and the body.
 sub spooled {
     my $dir = shift // $spool;
     my @events;
@@ -132,7 +132,7 @@ sub spooled {
     is_deeply($event->{modes}, ['0600', '0600'], '... for the owner only');
     my ($time, @rest) = @{ $event->{parts} };
     is_deeply(\@rest, ['default', 'ticket.note.added', $n, 7, substr hmac_sha256_hex($body, SECRET), 0, 16],
-        '... with a name that tells what it is');
+        '... with a name that describes it');
     my ($Y, $m, $d, $H, $M, $S, $us) = $time =~ /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{6})Z$/;
     require Time::Local;
     my $at = Time::Local::timegm($S, $M, $H, $d, $m - 1, $Y) + $us / 1e6;
@@ -148,7 +148,7 @@ sub spooled {
     empty();
 }
 
-# Sizes, framing, protocols: in memory, in a file, a file of one's own.
+# Sizes, framing, protocols: in memory, in a file, in a file that is kept.
 for my $size (0, 1000, 20_000, 5_000_000) {
     for my $path ('/own', '/small', '/dead', '/kept', '/twice') {
         for my $chunked (0, 8192) {
@@ -169,7 +169,7 @@ empty();
 {
     my ($temp) = grep { -d } map { dir() . "/$_" } 'client_body';
     my @left = grep { !/^\d+$/ || -s "$temp/$_" } grep { -f "$temp/$_" } files($temp);
-    # client_body_in_file_only keeps four of /kept for the user: two sizes over and under a buffer
+    # client_body_in_file_only keeps four files of /kept for the user: two sizes above and below a buffer's
     my $kept = defined lacks(reading => 1) ? 0 : 8;
     is(scalar @left, $kept, 'nginx keeps no file of a body but those it was told to keep');
     unlink map { "$temp/$_" } @left;

@@ -1,4 +1,5 @@
-# mspwh_spool: all processes are killed at 50 moments; what was answered 202 is on disk, whole.
+# mspwh_spool: all processes are killed at 50 moments; every event that was answered 202 is on disk,
+# complete.
 
 use strict;
 use warnings;
@@ -43,7 +44,7 @@ sub events {
     return map { /^([^.].*)\.headers$/ ? $1 : () } readdir $d;
 }
 
-# Sends events until the connection breaks; a line for each 202, written at once.
+# Sends events until the connection breaks. Writes a line for each 202 at once.
 sub client {
     my ($round, $number) = @_;
     open my $ledger, '>>', dir() . "/ledger$number" or _exit(1);
@@ -71,7 +72,7 @@ for my $round (1 .. $rounds) {
         start_http($conf);
     }
     my @clients = map { my $n = $_; fork // die "fork: $!" or client($round, $n) } 1 .. 3;
-    # wherever they are once one to six more events have been accepted
+    # at a random moment, once one to six more events have been accepted
     my $enough = ledger_lines() + rand 6;
     wait_until { ledger_lines() >= $enough };
     sleep rand 0.03;
@@ -89,7 +90,7 @@ for my $round (1 .. $rounds) {
             $broken{$event} = 1;
         }
     }
-    # the port is free once they are gone, though nobody may have waited for them
+    # the port is free once they are gone, even if some are zombies
     wait_until { !grep { alive($_) } @processes };
 }
 my %there = map { $_ => 1 } values %whole;
@@ -102,7 +103,7 @@ is(scalar(grep { $seen{$_}++ } values %whole), 0, '... or twice');
 opendir my $d, $spool or die;
 note scalar(grep { /^\.tmp-/ } readdir $d), ' temporary files are left';
 
-# a last start, in peace
+# a last start, without a kill
 start_http($conf);
 my $body = '{"eventType":"ticket.created","entityId":1}';
 is(signed('/', $body)->{status}, 202, 'after that, nginx spools again');

@@ -1,5 +1,5 @@
-# What mspwh_spool keeps of an event: all that proxy_pass would have sent on, byte for byte, in a form that
-# curl can send by hand.
+# mspwh_spool keeps everything that proxy_pass would have sent, byte for byte, in a form that curl can send
+# by hand.
 
 use strict;
 use warnings;
@@ -32,7 +32,7 @@ CONF
 
 sub event { return qq({"eventType":"ticket.created","entityId":1,"Details":"$_[0]"}) }
 
-# The name of the one event there is, once it is there.
+# Returns the name of the only event, once it exists.
 sub only_event {
     my @files;
     wait_until { @files = glob "$spool/*.headers" };
@@ -43,7 +43,7 @@ sub only_event {
 sub lines_of { my @lines = split /\n/, slurp("$_[0].headers"); return @lines }
 sub empty { unlink glob "$spool/*" }
 
-# The whole file, but for what depends on the moment.
+# The whole file, except for the parts that depend on the time.
 {
     my $body = event('x');
     my $c = connection();
@@ -69,7 +69,7 @@ sub empty { unlink glob "$spool/*" }
     empty();
 }
 
-# Each way into the spool keeps what was received, not what nginx has made of it.
+# Each way into the spool keeps the request as received, not as changed by nginx.
 for my $path ('/named/x?y=z', '/uri/x?y=z', '/rewritten?y=z', '/mirrored?y=z') {
     my $body = event($path);
     my $r = signed($path, $body);
@@ -80,7 +80,7 @@ for my $path ('/named/x?y=z', '/uri/x?y=z', '/rewritten?y=z', '/mirrored?y=z') {
     empty();
 }
 
-# A request's own URI may have a host, which is the one that counts then.
+# The request's URI may contain a host, which takes precedence.
 {
     my $body = event('absolute');
     my $c = connection();
@@ -112,7 +112,7 @@ SKIP: {
     empty();
 }
 
-# A header of the sender's cannot pass for what is known of the event.
+# A sender's header cannot replace a field of the module.
 {
     my $body = event('meta');
     my $r = post('/other', $body, 'X-Mspwh-Method' => sign(SECRET, $body), 'X-Mspwh-Uri' => '/forged',
@@ -125,7 +125,8 @@ SKIP: {
     empty();
 }
 
-# Any bytes of a header, and its absence: spooled and sent by curl, the backend gets what proxy_pass sends.
+# Any bytes of a header, or its absence: after being spooled and sent by curl, the backend gets the same as
+# from proxy_pass.
 my @types = (
     'application/json', "application/json; x=B\xfc", "a\x01b", "a\x7fb", "a\tb", 'a"b\\c', "\xff\xfe",
     'x: y; z', '@file', '', undef,
@@ -148,7 +149,7 @@ for my $type (@types) {
     empty();
 }
 
-# The longest parts a name can have.
+# The longest possible parts of a name.
 {
     my $long = 'a' x 128;
     my $body = '{"eventType":"' . 'very.' x 50 . qq(","entityId":"$long","TicketId":"$long"});

@@ -1,5 +1,5 @@
-# mspwh_spool in a location that the main request does not wait for: every copy is whole, though nginx
-# may be done with the body's file while it is being written.
+# mspwh_spool in a location that the main request does not wait for: every copy is complete, even though
+# nginx may be done with the body's file while it is being written.
 
 use strict;
 use warnings;

@@ -60,7 +60,7 @@ ok(time - $start > 2.5, '... not before body, headers and directory are synced')
 ok(time - $start < 8, '... at the same time, not one after another');
 is(events(), 8, '... all of them are there');
 
-# Clients that go away meanwhile, and a worker that is to quit.
+# Clients that leave in the meantime, and a worker that has to quit.
 @waiting = map { send_signed(10) } 1 .. 4;
 sleep 0.3;
 close $_->{socket} for @waiting[0, 1];

@@ -1,4 +1,4 @@
-# mspwh_status: who gets what, and that every request is counted once.
+# mspwh_status: which client gets which format, and every request is counted once.
 
 use strict;
 use warnings;
@@ -85,7 +85,7 @@ for (@bad) {
 for ('location /s { mspwh_status; }', 'location /s { mspwh off; mspwh_status html; }',
     'mspwh on; mspwh_secret x; location /s { mspwh_status; }') {
     my ($rc, $text) = config_test("server { listen 127.0.0.1:%%PORT%%; $_ }");
-    is_deeply([$rc, $text], [0, ''], "accepted without a word: $_");
+    is_deeply([$rc, $text], [0, ''], "accepted silently: $_");
 }
 
 # --- what a client gets --------------------------------------------------------
@@ -253,7 +253,7 @@ my @malformed = (['', 'json_unfinished'], ['[]', 'not_object'], ['{"eventType":"
         ['{"a":{"entityId":1},"b":{"entityId":2},"event":"x"}', 'ambiguous_field']);
 my @bounds = map { 1024 * 4**$_ } 0 .. 8;
 
-# One request: its bytes, its answer's status, and what it adds to the metrics.
+# Returns one request: its bytes, the expected status, and what it adds to the metrics.
 sub draw {
     my $kind = int rand 100;
     my $pick = sub { $_[int rand @_] };
@@ -311,7 +311,7 @@ sub client {
             my $r = request(connection => $c, path => $path, body => $body, headers => $headers);
             undef $c if $r->{status} == 0 or ($r->{header}{connection} // '') eq 'close';
 
-            # a worker that shuts down closes idle connections, at times as one is used
+            # a worker that is shutting down closes idle connections, sometimes just as one is used
             next if $r->{status} == 0;
             $wrong{"$path $status $r->{status}"}++ if $r->{status} != $status;
             last;

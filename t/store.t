@@ -15,7 +15,7 @@ all_need_store();
 my @edges = qw(edge1 edge2 edge3);
 my $n = 0;
 
-# The configuration of an edge; a zone of its own, whose store is one of %%STORE%%.
+# Returns the configuration of an edge, with a zone of its own, whose store is one of %%STORE%%.
 sub edge {
     my ($name, $zone, $more) = @_;
     my $module = 'load_module modules/ngx_http_mspwh_module.so;';
@@ -50,7 +50,7 @@ CONF
 
 sub body { return event('Ticket created', ++$n) }
 
-# The status of an event, and the verdict, at an edge.
+# Returns the status of an event at an edge, and the verdict.
 sub deliver {
     my ($edge, $body, $path) = @_;
     my @headers = ('X-Webhook-Signature' => sign(SECRET, $body));
@@ -58,7 +58,7 @@ sub deliver {
     return wantarray ? ($r->{status}, $r->{header}{'x-verdict'}, $r->{header}) : $r->{status};
 }
 
-# Whether both workers of an edge have logged something.
+# Waits until both workers of an edge have logged something.
 sub log_of {
     my ($edge, $pattern) = @_;
     return wait_until { 2 <= (() = instance_log($edge) =~ /$pattern/g) } 5;
@@ -172,7 +172,7 @@ ok((wait_until { ask('main', 'CLIENT', 'LIST', 'TYPE', 'normal') =~ /(.*\n){7}/ 
     ask('main', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     my $body = body();
     is(deliver('edge1', $body), 200, 'the store closes the connections');
-    is((deliver('edge2', $body))[1], 'duplicate', '... and nobody takes notice');
+    is((deliver('edge2', $body))[1], 'duplicate', '... and events are not affected');
     is(scalar(() = instance_log('edge1') =~ /\[error\]/g), $errors, '... nor the log');
 }
 {

@@ -1,5 +1,5 @@
-# How a store is reached: passwords, narrow ACLs, TLS, unix sockets, one that is loading; for claims and for
-# streams.
+# Ways to reach a store: passwords, narrow ACLs, TLS, unix sockets, a store that is loading; for claims and
+# for streams.
 
 use strict;
 use warnings;
@@ -23,8 +23,8 @@ write_file('wrong.password', "wrongpassword\n");
 
 MspwhTest::start_backend();
 
-# Two edges; each answers with what it did: the status of a claim's event, the repeat's at the other edge,
-# and of an event for the stream.
+# Starts two edges. Returns the status of an event's claim at one, of its repeat at the other, and of an
+# event for the stream at each.
 sub try_store {
     my ($address, $settings) = @_;
     for my $edge (qw(edge1 edge2)) {
@@ -162,10 +162,10 @@ SKIP: {
     end_try();
     check('TLS, with a certificate that is trusted', $at, "$trust mspwh_store_ssl_name localhost;", $shared);
     check('... of the name of the upstream, by default', $at, $trust, $alone,
-        qr/is lost: TLS: the certificate is of another name/,
+        qr/is lost: TLS: the certificate is for another name/,
         qr/upstream SSL certificate does not match "store"/);
     check('... of another name', $at, "$trust mspwh_store_ssl_name other.example;", $alone,
-        qr/is lost: TLS: the certificate is of another name/);
+        qr/is lost: TLS: the certificate is for another name/);
     my ($other) = do { rename $cert, "$cert.store"; rename $key, "$key.store"; tls_files() };
     check('... or one that is not', $at, $trust =~ s/\Q$cert\E/$other/r . ' mspwh_store_ssl_name localhost;',
         $alone, qr/is lost: TLS: self.signed certificate/);
@@ -197,11 +197,11 @@ SKIP: {
 }
 
 # --- something else ---------------------------------------------------------------------------------------
-check('what is no store', '127.0.0.1:' . port('edge2'), '', $alone,
+check('a server that is not a store', '127.0.0.1:' . port('edge2'), '', $alone,
     qr/not streamed by .* does not speak RESP2/);
 like(instance_log('edge2'), qr/is lost: it does not speak RESP2/, '... and the log of the other says so');
 
-# an error inside an array, where a number belongs: the answer is one, and decides once
+# an error inside an array, in place of a number: the array is one answer, and decides once
 start_liar('main', sub {
     my ($word, $key) = @_;
     return "*2\r\n\$4\r\nrole\r\n\$6\r\nmaster\r\n" if $word eq 'HELLO';
@@ -210,15 +210,15 @@ start_liar('main', sub {
     return $key =~ /:A{43}$/ ? ":-2\r\n" : "*2\r\n-ERR no\r\n:5000\r\n";
 });
 check('a store that answers with errors in arrays', '127.0.0.1:' . port('liar_main'), '',
-    ['409 in_flight', '409 in_flight', 502, 502], qr/not streamed by .* an answer of another kind/);
+    ['409 in_flight', '409 in_flight', 502, 502], qr/not streamed by .* an unexpected reply/);
 
 
-# a refusal, after which the store closes the connection
+# the store refuses the connection, and then closes it
 start_liar('refuses', sub { $_[0] eq 'HELLO' ? "-ERR max number of clients reached\r\n" : _exit(0) });
 check('a store that refuses connections', '127.0.0.1:' . port('liar_refuses'), '', $alone,
     qr/is lost: ERR max number/, qr/not streamed by .*ERR max number/);
 
-# an array where the probe's number belongs: it is one answer
+# an array in place of the probe's number: it is one answer
 {
     start_liar('probe', sub {
         my ($word) = @_;
@@ -231,7 +231,7 @@ check('a store that refuses connections', '127.0.0.1:' . port('liar_refuses'), '
     end_try();
 }
 
-# what a store says adds no lines to the log
+# a store's text must not add lines to the log
 start_liar('lines', sub {
     my ($word) = @_;
     my $line = sub { "$_[0]\n2026/01/01 00:00:00 [crit] forged\t\x7f" };
@@ -249,7 +249,7 @@ for my $edge (qw(edge1 edge2)) {
         "... which the log of $edge has in one");
 }
 
-# What is neither nil, nor "d", nor a claim, is no answer to a claim.
+# A reply that is neither nil, nor "d", nor a claim, is not an answer to a claim.
 my %kinds = (
     status => "+OK\r\n", number => ":1\r\n", array => "*2\r\n:1\r\n\$-1\r\n", string => "\$1\r\nx\r\n",
     delivered => "+d\r\n", nothing => "\$0\r\n\r\n",
@@ -261,7 +261,7 @@ for my $kind (sort keys %kinds) {
         return $word eq 'SET' ? $kinds{$kind} : ":-2\r\n";
     });
     check("a claim that is answered: $kind", '127.0.0.1:' . port("liar_$kind"), '', $alone,
-        qr/store "store" is lost: an answer of another kind/);
+        qr/store "store" is lost: an unexpected reply/);
 }
 
 done_testing();

@@ -1,4 +1,4 @@
-# nginx -t refuses every bad argument of the directives for stores and streams, and says which.
+# nginx -t rejects every bad argument of the directives for stores and streams, and says which one.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# What becomes of claims and settles when answers are lost, or when nginx ends while they are under way: a
-# proxy in front of a real store drops answers to what the store has done.
+# Claims and settles when answers are lost, or when nginx exits while they are in progress: a proxy in front
+# of a real store drops answers to commands that the store has carried out.
 
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ all_need_store();
 $MspwhTest::Workers = 1;
 start_store('main');
 
-# The file "drop" has the pattern of an answer that is dropped, once.
+# The file "drop" contains the pattern of an answer to drop, once.
 start_proxy('main', sub {
     my $file = dir() . '/drop';
     return -e $file && $_[0] =~ slurp($file) && unlink $file;
@@ -46,7 +46,7 @@ ok(connected(), 'a worker is connected, by a proxy');
 
 # --- answers that are lost --------------------------------------------------------------------------
 {
-    # nothing is kept of a connection that has only just begun
+    # a connection that ends within a second counts as unsteady
     sleep 1.2;
     drop('^\$-1\r\n\z');
     my $body = body();
@@ -95,7 +95,7 @@ sub old_worker_gone {
     signal_store(CONT => 'main');
     ok(connected(), '... and the new one is connected when the store goes on');
     is(deliver($body), '200 duplicate', '... the zone of the machine knows the event');
-    # its claim has come to the store in the end, its settle has not
+    # its claim has reached the store after all, its settle has not
     ask('main', 'FLUSHALL');
 }
 {

@@ -1,4 +1,4 @@
-# Sentinel promotes a replica when the primary dies: the edges find it by their list of servers alone.
+# Sentinel promotes a replica when the primary dies: the edges find it with only their list of servers.
 
 use strict;
 use warnings;
@@ -55,7 +55,7 @@ sub deliver {
     return "$r->{status} " . ($r->{header}{'x-verdict'} // '');
 }
 
-# An event at one edge is known at the other.
+# Returns whether an event of one edge is known at the other.
 sub shared {
     my $body = event('Ticket created', ++$n);
     return deliver('edge1', $body) eq '200 verified' && deliver('edge2', $body) eq '200 duplicate';

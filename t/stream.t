@@ -95,7 +95,7 @@ is(post('/monitor', event('Ticket created'))->{status}, 403, 'unsigned, in monit
 is(post('/unchecked', event('Ticket created'))->{status}, 403, 'unchecked: 403');
 is_deeply([added()], [], '... and nothing of them is in the stream');
 {
-    is(signed('/pass', 'no JSON')->{status}, 202, 'what is no event, where that passes: 202');
+    is(signed('/pass', 'no JSON')->{status}, 202, 'not an event, with mspwh_malformed pass: 202');
     my ($entry) = added();
     is_deeply([@$entry{qw(type entity entity_id ticket_id body)}], ['', '', '', '', 'no JSON'],
         '... its body, and no names');

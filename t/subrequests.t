@@ -1,5 +1,5 @@
-# Nothing that was not verified gets past "mspwh on" by way of a subrequest, whatever starts it and whatever
-# body it carries; and what was verified gets there whole, whatever happens at the same time.
+# Nothing unverified gets past "mspwh on" by way of a subrequest, whatever starts it and whatever body it
+# carries; and verified bodies get there whole, whatever happens at the same time.
 
 use strict;
 use warnings;
@@ -13,7 +13,7 @@ my $dead = port('dead');
 my $case = 0;
 my @judged;
 
-# Sends a request; once nginx has stopped, backend B must have got these bodies of it, in any order.
+# Sends a request. Once nginx has stopped, backend B must have got these bodies, in any order.
 sub leads_to {
     my ($what, $status, $bodies, %o) = @_;
     my @headers = ('X-Case' => ++$case, @{ $o{headers} // [] });
@@ -62,7 +62,7 @@ server {
     mspwh on;
     mspwh_secret "%%SECRET%%" id=new;
 
-    # verified under "old", and by the time that the mirror has failed, under way to "new"
+    # it is verified under "old", and when the mirror has failed, it is on its way to "new"
     location /both { mspwh_secret "%%SECRET%%" id=old; mirror /mirror/named;
         proxy_pass http://127.0.0.1:$dead; error_page 502 = \@b; }
     location /spool { mspwh_secret "%%SECRET%%" id=old; mirror /mirror/spool;
@@ -194,7 +194,7 @@ $targets
 CONF
 }
 
-# Ways of a script, each with a body of its own in the header X-Own.
+# The ways of a script, each with a body of its own in the header X-Own.
 sub own_bodies {
     my ($script, @ways) = @_;
     my $own = 'forged' . 'x' x (length($note) - 6);

@@ -1,8 +1,8 @@
 # Every way into a location with "mspwh on", from every kind of location, by every kind of request: its
 # backend, its mirror and its spool get what was signed for it, whole, and nothing else.
 #
-# MSPWH_TRUST=all tries all cells, and not only what fits into a minute. Large bodies, and clients that leave,
-# are in t/slow/trust_large.t.
+# MSPWH_TRUST=all tries all cells, rather than only as many as fit into a minute. Large bodies, and clients
+# that leave, are in t/slow/trust_large.t.
 
 use strict;
 use warnings;
@@ -31,7 +31,7 @@ for (@sent) {
     }
 }
 
-# At each place the plainest ones, and the others in turn.
+# At each place, the simplest ones, and the others in turn.
 my $turn = 0;
 sub is_tried {
     my ($way, $r) = @_;

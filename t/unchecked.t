@@ -22,7 +22,7 @@ CONF
 
 $MspwhTest::Workers = 1;
 
-# Starts nginx anew, as it tells each thing once, with a server of these lines.
+# Restarts nginx with a server of these lines, since it logs each mistake only once.
 sub fresh {
     my ($lines) = @_;
     stop();
@@ -48,7 +48,7 @@ server {
 CONF
 }
 
-# The module's lines at "warn" for these requests, [path, headers], once nginx is done with them.
+# Returns the module's lines at "warn" for these requests, [path, headers], once nginx is done with them.
 sub told {
     my @requests = @_;
     my $at = length error_log();
@@ -68,7 +68,7 @@ my $proxy = 'proxy_pass http://%%A%%;';
 
 # --- answered without a check -----------------------------------------------------------
 
-# [what, lines of the server, path, headers], of which the first request is told, and no other
+# [what, lines of the server, path, headers]; only the first request is logged
 for (
     ['return 200', 'location /a { return 200; }', '/a', @signed],
     ['return 204, forged', 'location /a { return 204; }', '/a', @forged],
@@ -190,7 +190,7 @@ is((grep { $_->{uri} eq '/tickets' } records())[0]{backend}, 'B', 'try_files cho
 send_bytes(my $c = connection(), "BROKEN\r\n\r\n");
 read_response($c);
 close $c->{socket};
-is_deeply([told(['/', @signed])], [], 'no line: what is no request');
+is_deeply([told(['/', @signed])], [], 'no line: an invalid request');
 
 stop();
 

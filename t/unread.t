@@ -1,5 +1,5 @@
-# A body that could not be read: where an error_page leads to, it is no event, and an error of the
-# server stays one.
+# A body that could not be read: at an error_page's target, it is not an event, and an error of the server
+# remains one.
 
 use strict;
 use warnings;
@@ -30,7 +30,7 @@ sub event { return '{"eventType":"ticket.created","entityId":' . ++$n . ',"Detai
 for my $path (qw(/same /others /unchecked)) {
     my $body = event(10);
     my $c = connection();
-    # all of a signed event, and something after it
+    # a complete signed event, and something after it
     my $head = "POST $path HTTP/1.1\r\nHost: x\r\n$name: " . sign(SECRET, $body)
         . "\r\nTransfer-Encoding: chunked\r\n";
     send_bytes($c, sprintf "%s\r\n%x\r\n%s\r\n?\r\n", $head, length $body, $body);

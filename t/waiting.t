@@ -1,4 +1,4 @@
-# The status shows what mspwh-redeliver has written into a spool, if that is well-formed.
+# The status shows the numbers that mspwh-redeliver has written into a spool, if they are well-formed.
 
 use strict;
 use warnings;
@@ -42,7 +42,7 @@ for (['waiting_events', 3], ['waiting_bytes', 5_000_000_000], ['quarantined_even
 says({ %good, waiting => 0, oldest => undef });
 is_deeply(shown()->[0], { %want, waiting => 0, oldest => undef }, 'nothing waits');
 says({ %good, more => [1, { a => 2 }] });
-is_deeply(shown()->[0], \%want, 'members that nobody knows are no matter');
+is_deeply(shown()->[0], \%want, 'unknown members are ignored');
 
 my $text = $json->encode(\%good);
 my @bad = ('', '{}', '[]', 'null', '3', substr($text, 0, -1), "$text " . 'x' x 5000, "\0", '{"waiting":"3"}',
@@ -60,7 +60,7 @@ for my $bad (@bad) {
 }
 unlink "$dir/a/status.json";
 mkfifo("$dir/a/status.json", 0644) or die "mkfifo: $!";
-is_deeply(shown()->[0], \%unknown, 'a pipe keeps nobody waiting');
+is_deeply(shown()->[0], \%unknown, 'a pipe blocks nothing');
 unlink "$dir/a/status.json";
 mkdir "$dir/a/status.json";
 is_deeply(shown()->[0], \%unknown, 'a directory is no file');

@@ -21,7 +21,7 @@ write_file('tabs.key',     "\t" . LEAK);
 write_file('inside.key',   'with a blank ' . LEAK);
 write_file('open.key',     LEAK, 0644);
 
-# The lines of nginx -t. A file is written as it is given, so that its lines count.
+# Returns the lines of nginx -t. A file is written exactly as given, so that line numbers are known.
 sub warnings_of {
     my ($http) = @_;
     my $conf = write_file('inner.conf', expand($http));
@@ -35,7 +35,7 @@ sub server {
     return ($http // '') . "\nserver {\nlisten 127.0.0.1:%%PORT%%;\n$secret\n$lines\n}\n";
 }
 
-# "# here" marks the line of the directive that the warning has to name.
+# "# here" marks the line of the directive that the warning must name.
 sub line_of {
     my ($http) = @_;
     my $n = 0;
@@ -49,7 +49,7 @@ sub line_of {
 my $size   = qr/"client_max_body_size"/;
 my $none   = qr/"mspwh" is "monitor", but with no "mspwh_secret" or "mspwh_secret_file" nothing can be /;
 
-# A location with one directive, and "mspwh on" nowhere.
+# Returns a location with one directive, and no "mspwh on" anywhere.
 sub alone { return "server {\nlisten 127.0.0.1:%%PORT%%;\nlocation /a {\n$_[0] # here\n}\n}\n" }
 sub on { return server("mspwh on;\nlocation /a {\n$_[0] # here\n}") }
 

@@ -1,4 +1,4 @@
-# mspwh_webhook: the name that counters, deliveries, log lines, variables and dedup go by.
+# mspwh_webhook: the name used by counters, deliveries, log lines, variables and dedup.
 
 use strict;
 use warnings;
@@ -151,7 +151,7 @@ is_deeply([map { $_->{webhook} } @{ $acme->{keys} }], ['acme'], 'JSON: the secre
 
 # --- names that come and go --------------------------------------------------
 
-# Each configuration has 60 names of its own: more than there is room for, in all.
+# Each configuration has 60 names of its own: in total, more than there is room for.
 for my $round (1 .. 4) {
     my $names = join "\n", map { "location /r$_ { mspwh_webhook r$round-$_; return 200; }" } 1 .. 60;
     ok(reload(conf($names)), "reload $round, with 60 other names");

@@ -1,4 +1,4 @@
-# Typical mistakes of an administrator: docs/troubleshooting.md has the messages that nginx then prints.
+# Typical mistakes of administrators: docs/troubleshooting.md has the messages that nginx then prints.
 
 use strict;
 use warnings;
@@ -8,10 +8,10 @@ use MspwhTest;
 
 my $name = 'X-Webhook-Signature';
 my $body = '{"eventType":"ticket.created","entityId":17}';
-# what stands in the page as words of nginx, with "..." for what differs
+# the page's messages, with "..." for the parts that vary
 my @shown = page_text('docs/troubleshooting.md') =~ /`([^`\n]+)`/g;
 
-# Whether the page has the words, and the message has them too.
+# Checks that the page has the words, and that they match the message.
 sub found {
     my ($words, $text, $what) = @_;
     ok(scalar(grep { $_ eq $words } @shown), "$what: the page has \"$words\"");
@@ -28,7 +28,7 @@ sub said {
     return (run(nginx(), '-t', '-p', dir(), '-e', 'turn.log', '-c', $conf))[1];
 }
 
-# A copy of the module, as one that is made for another nginx would be.
+# Returns a copy of the module, changed as if it were built for another nginx.
 sub altered {
     my ($from, $to) = @_;
     my $bytes = slurp($module);
@@ -64,7 +64,7 @@ SKIP: {
 
 # --- the secret --------------------------------------------------------------------
 
-# What the log says of an event that is signed with the secret.
+# Returns what is logged about an event that is signed with the secret.
 sub logged {
     my ($bytes, $path, @headers) = @_;
     my $at = length error_log();
@@ -94,7 +94,7 @@ found('"...": "..." has a newline inside, it must be one line', $refused,
 
 # --- the body ------------------------------------------------------------------------
 
-# "gzip" of the body, which nobody has to unpack here.
+# The compressed body, which nobody has to unpack here.
 require Compress::Zlib;
 my $packed = Compress::Zlib::memGzip($body);
 my @gzip = ('Content-Encoding' => 'gzip');

@@ -277,7 +277,7 @@ inspect_secret_file(inspect_input_t *input, const char *file)
 }
 
 
-/* as ngx_http_mspwh_check_secret(); returns what is wrong, or NULL */
+/* like ngx_http_mspwh_check_secret(); returns what is wrong, or NULL */
 
 static const char *
 inspect_check_secret(inspect_text_t *secret)
@@ -309,7 +309,7 @@ inspect_check_secret(inspect_text_t *secret)
 }
 
 
-/* up to an empty line */
+/* reads the fields up to an empty line */
 
 static void
 inspect_headers(inspect_input_t *input, const char *file)

@@ -1,6 +1,6 @@
 
 /*
- * mspwh-inspect: judges one saved event as the module does, and says what may
+ * mspwh-inspect: judges one saved event as the module does, and tells what may
  * be wrong with it.
  */
 
@@ -49,12 +49,12 @@ typedef struct {
     const char          *words;
 } inspect_reason_t;
 
-/* by their constants */
+/* indexed by the constants */
 extern const char *const       inspect_verdicts[];
 extern const inspect_reason_t  inspect_reasons[];
 
 
-/* bytes, with a null after them that is not counted */
+/* bytes, followed by a null that is not counted */
 
 typedef struct {
     char                *data;
@@ -68,7 +68,7 @@ typedef struct {
 } inspect_secret_t;
 
 
-/* what is to be judged */
+/* the input to judge */
 
 typedef struct {
     inspect_text_t       body;
@@ -76,7 +76,7 @@ typedef struct {
     unsigned             nsecrets;
     inspect_secret_t     secrets[MSPWH_SECRETS];
 
-    /* the signature without the blanks around it */
+    /* the signature without the white space around it */
     int                  has_signature;
     int                  is_repeated;
     inspect_text_t       signature;
@@ -86,19 +86,19 @@ typedef struct {
 
 
 typedef struct {
-    /* the first check that fails; none is the verdict "verified" */
+    /* the reason of the first check that fails, or none if "verified" */
     inspect_reason_e     reason;
 
-    /* what is wrong with the body, whatever the signature says */
+    /* what is wrong with the body, even if the signature is wrong, too */
     inspect_reason_e     payload;
 
-    /* the number of the one that matches, or INSPECT_NO_MATCH */
+    /* the number of the secret that matches, or INSPECT_NO_MATCH */
     int                  secret;
 
     mspwh_event_plan_t  *plan;
     mspwh_extract_t      extract;
 
-    /* if "payload" is INSPECT_NO_REASON */
+    /* valid if "payload" is INSPECT_NO_REASON */
     mspwh_event_t        event;
 } inspect_result_t;
 
@@ -111,7 +111,7 @@ void inspect_cleanup(inspect_result_t *result);
 
 
 /*
- * Returns a usual mistake that explains why the signature was rejected, as a
+ * Returns a common mistake that explains why the signature was rejected, as a
  * text that the caller frees, or NULL.
  */
 char *inspect_hint(const inspect_input_t *input);
@@ -133,8 +133,7 @@ typedef void (*inspect_visit_pt)(void *data, const inspect_value_t *value);
 
 /*
  * Visits, in order, all values of a JSON document that a pointer of the
- * configuration can lead to.
- * Without memory, it ends the process.
+ * configuration can lead to.  Ends the process if there is no memory.
  */
 void inspect_walk(const void *document, size_t length, inspect_visit_pt visit,
     void *data);
@@ -147,7 +146,7 @@ void inspect_print_json(const inspect_input_t *input,
     const inspect_result_t *result);
 
 
-/* As printf(): tells what is wrong with the arguments, ends the process. */
+/* Like printf(): reports a wrong argument, and ends the process. */
 #define inspect_usage(...)                                                    \
     do {                                                                      \
         fputs("mspwh-inspect: ", stderr);                                     \

@@ -1,6 +1,6 @@
 
 /*
- * Changes that may undo a usual mistake.
+ * Changes that may undo a common mistake.
  */
 
 
@@ -23,7 +23,7 @@ typedef struct {
 } inspect_change_t;
 
 
-/* the last ones have no "change" */
+/* each list ends with an entry without "change" */
 extern const inspect_change_t  inspect_secret_changes[];
 extern const inspect_change_t  inspect_body_changes[];
 

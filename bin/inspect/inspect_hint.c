@@ -29,7 +29,7 @@ static int inspect_signs(const inspect_text_t *secret,
     } while (0)
 
 
-/* "sha256=" and the like may stand before the signature */
+/* there may be a prefix such as "sha256=" before the signature */
 
 char *
 inspect_hint(const inspect_input_t *input)
@@ -75,7 +75,7 @@ inspect_hint(const inspect_input_t *input)
 }
 
 
-/* sets "*form" to NULL if it is the one that the module takes */
+/* sets "*form" to NULL if the module accepts this form */
 
 static int
 inspect_decode(const inspect_text_t *value,
@@ -113,7 +113,7 @@ inspect_decode(const inspect_text_t *value,
 }
 
 
-/* one mistake, of the secret or of the body */
+/* looks for a single mistake, in the secret or in the body */
 
 static char *
 inspect_explain(const inspect_input_t *input,
@@ -157,7 +157,7 @@ inspect_explain(const inspect_input_t *input,
 }
 
 
-/* what is changed is the secret or the body that is NULL */
+/* changes the secret or the body, whichever is NULL here */
 
 static const char *
 inspect_try(const inspect_change_t *changes, const inspect_text_t *from,

@@ -169,7 +169,7 @@ inspect_print_line(const char *name, const char *text)
 }
 
 
-/* what a sender wrote must not control a terminal: C0, DEL, and C1 */
+/* a sender's text must not control the terminal: C0, DEL, and C1 */
 
 static void
 inspect_print_safe(const char *text)
@@ -322,7 +322,7 @@ inspect_add_report(cJSON *root, const inspect_result_t *result,
 }
 
 
-/* takes the item, which is NULL if there is no memory */
+/* adds the item, which is NULL if there is no memory */
 
 static void
 inspect_add(cJSON *object, const char *name, cJSON *item)

@@ -100,7 +100,7 @@ inspect_visit(void *data, const inspect_value_t *value)
 }
 
 
-/* a number of digits alone, or a short text with a word in it */
+/* an integer, or a short text that contains a word */
 
 static int
 inspect_is_candidate(const inspect_value_t *value)

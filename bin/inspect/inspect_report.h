@@ -1,7 +1,7 @@
 
 /*
- * What there is to report of a body: where the roles were found, and what
- * else could be one.
+ * What to report about a body: where the roles were found, and which other
+ * values could be one.
  */
 
 
@@ -12,7 +12,7 @@
 #include "inspect.h"
 
 
-/* how many values that could be a role are listed */
+/* the most values to list that could be a role */
 #define INSPECT_CANDIDATES  1000
 
 
@@ -20,19 +20,19 @@ typedef struct {
     char                      *pointer;
     char                      *text;
 
-    /* if it is a known one, or NULL */
+    /* the event type that the value spells, or NULL */
     const mspwh_event_type_t  *type;
 } inspect_candidate_t;
 
 
 typedef struct {
-    /* by role, NULL if it is not there, or if no pointer leads to it */
+    /* indexed by role; NULL if it was not found, or no pointer leads to it */
     char                      *found[MSPWH_ROLES];
 
     unsigned                   ncandidates;
     inspect_candidate_t        candidates[INSPECT_CANDIDATES];
 
-    /* of more than there is room for */
+    /* how many more candidates there were */
     uint64_t                   nomitted;
 } inspect_report_t;
 

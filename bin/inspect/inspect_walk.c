@@ -83,7 +83,7 @@ inspect_begin(void *data, mspwh_json_type_e type)
 }
 
 
-/* a name that is no C string is no pointer's, either */
+/* no pointer can have a name that is not a C string */
 
 static mspwh_json_want_e
 inspect_name(void *data, const char *name, size_t length)

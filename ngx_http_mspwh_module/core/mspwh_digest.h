@@ -19,8 +19,9 @@ typedef struct evp_md_st  mspwh_sha256_t;
 
 
 /*
- * Looks the hash up once, as that takes OpenSSL longer than to use it.
- * Returns NULL if OpenSSL fails; mspwh_sha256_free() releases it.
+ * Looks up the hash.  Call it once: in OpenSSL, that takes longer than
+ * hashing.  Returns NULL if OpenSSL fails; mspwh_sha256_free() releases the
+ * result.
  */
 mspwh_sha256_t *mspwh_sha256_fetch(void);
 void mspwh_sha256_free(mspwh_sha256_t *sha256);
@@ -32,7 +33,7 @@ int mspwh_sha256(mspwh_sha256_t *sha256, const void *data, size_t length,
     unsigned char digest[MSPWH_SHA256_LENGTH]);
 
 /*
- * Fills "data" with bytes that nobody can foresee.  Returns 0, or -1 if
+ * Fills "data" with random bytes that nobody can predict.  Returns 0, or -1 if
  * OpenSSL fails.
  */
 int mspwh_random(unsigned char *data, size_t length);

@@ -18,7 +18,7 @@ static unsigned mspwh_event_anomalies(const mspwh_event_t *event,
     const mspwh_extract_t *extract, const mspwh_event_plan_t *plan);
 
 
-/* the slots of what is looked for by name; the roles come first */
+/* the slots of members that are looked for by name; the roles come first */
 
 enum {
     MSPWH_MEMBER_EVENT = MSPWH_ROLES,
@@ -321,7 +321,7 @@ mspwh_event_has_word(const char *text)
 }
 
 
-/* makes up the name of a type that is none of the known ones */
+/* derives the name of an unknown type */
 
 static mspwh_event_error_e
 mspwh_event_unknown(mspwh_event_t *event)
@@ -394,7 +394,7 @@ mspwh_event_anomalies(const mspwh_event_t *event,
 }
 
 
-/* a scalar that can stand in a header or a line of a log, or "" */
+/* returns a scalar that is safe in a header or a log line, or "" */
 
 const char *
 mspwh_event_value(const mspwh_extract_t *extract,
@@ -419,7 +419,7 @@ mspwh_event_value(const mspwh_extract_t *extract,
         return "";
     }
 
-    /* Unicode's control characters: C0, DEL, and C1 as UTF-8 has it */
+    /* Unicode's control characters: C0, DEL, and C1 (two bytes in UTF-8) */
 
     for (p = (const unsigned char *) text; *p != '\0'; p++) {
         if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0)) {

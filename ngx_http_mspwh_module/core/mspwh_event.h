@@ -1,7 +1,7 @@
 
 /*
- * What a webhook's body says, by the rules of its source: the event's type,
- * the ids, and where the body departs from the rules.
+ * The event that a webhook's body describes, by the rules of its source: the
+ * type, the ids, and where the body departs from the rules.
  *
  *     plan = mspwh_event_plan(fields);                 once
  *
@@ -46,7 +46,7 @@ typedef enum {
 #undef mspwh_event_error
 
 
-/* name, word; in the order in which they are listed */
+/* name, word; anomalies are listed in this order */
 
 #define MSPWH_EVENT_ANOMALIES(X)                                              \
     X(EVENT_TYPE, "unknown_event_type")                                       \
@@ -79,7 +79,7 @@ typedef enum {
 } mspwh_role_e;
 
 
-/* the first of a role's pointers that leads to something wins */
+/* the first of a role's pointers that leads to a value wins */
 
 typedef struct {
     unsigned                 npointers;
@@ -91,7 +91,7 @@ typedef struct {
     /* a role without pointers is looked for by name */
     mspwh_role_t             roles[MSPWH_ROLES];
 
-    /* what is asked for beside the roles */
+    /* further values to look for */
     unsigned                 nvalues;
     mspwh_pointer_t *const  *values;
 } mspwh_fields_t;
@@ -129,20 +129,20 @@ typedef struct {
 
 
 /*
- * What to extract.  "fields" may be NULL, and is not needed afterwards; its
- * pointers have to outlive the plan.  Returns NULL if memory fails.
+ * Plans what to extract.  "fields" may be NULL, and is not needed afterwards;
+ * its pointers have to outlive the plan.  Returns NULL if memory fails.
  */
 mspwh_event_plan_t *mspwh_event_plan(const mspwh_fields_t *fields);
 
 /*
- * Releases the plan, but not the pointers; takes a NULL.
+ * Releases the plan, but not the pointers.  The plan may be NULL.
  */
 void mspwh_event_plan_free(mspwh_event_plan_t *plan);
 
 /*
- * Reads the event out of what has been extracted, once
- * mspwh_extract_finish() has returned MSPWH_JSON_OK.  Unless it returns
- * MSPWH_EVENT_OK, the event is empty.
+ * Reads the event from the extracted values, once mspwh_extract_finish() has
+ * returned MSPWH_JSON_OK.  Unless it returns MSPWH_EVENT_OK, the event is
+ * empty.
  */
 mspwh_event_error_e mspwh_event_read(mspwh_event_t *event,
     const mspwh_extract_t *extract, const mspwh_event_plan_t *plan);
@@ -168,12 +168,12 @@ const mspwh_extract_found_t *mspwh_event_found(const mspwh_extract_t *extract,
 int mspwh_event_is_id(const char *text, size_t length);
 
 /*
- * Releases what the event holds; may be called again.
+ * Releases everything that the event holds.  May be called again.
  */
 void mspwh_event_cleanup(mspwh_event_t *event);
 
 /*
- * The words for an error, and the word for an anomaly's number.
+ * Return the words for an error, and the word for an anomaly's number.
  */
 const char *mspwh_event_strerror(mspwh_event_error_e error);
 const char *mspwh_event_anomaly(unsigned anomaly);

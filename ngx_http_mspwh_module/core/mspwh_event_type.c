@@ -5,7 +5,7 @@
 #include <string.h>
 
 
-/* bytes of a pattern that tell what it was meant to be */
+/* the bytes of a pattern that are compared to find the nearest type */
 #define MSPWH_EDITS  64
 
 #define mspwh_least(a, b)  ((a) < (b) ? (a) : (b))
@@ -43,7 +43,7 @@ static const mspwh_event_type_t  mspwh_event_types[MSPWH_EVENT_TYPES] = {
       "ticket.attachment.deleted", "attachmentdeleted" }
 };
 
-/* what a prefix without "ticket" is meant to be */
+/* suggested for a prefix without "ticket" */
 
 static const char *const  mspwh_event_prefixes[] = {
     "ticket.note.*", "ticket.response.*", "ticket.attachment.*"
@@ -62,7 +62,7 @@ static const char *const  mspwh_actions[] = {
 };
 
 
-/* one of the eleven types, however it is spelled, or NULL */
+/* returns one of the eleven types, however it is spelled, or NULL */
 
 const mspwh_event_type_t *
 mspwh_event_type_known(const char *type)
@@ -100,7 +100,7 @@ mspwh_event_type_known(const char *type)
             continue;
         }
 
-        /* "created" alone may be of anything */
+        /* "created" alone could be of any entity */
 
         if (p == letters
             && mspwh_event_types[i].entity == MSPWH_ENTITY_TICKET)
@@ -123,9 +123,10 @@ mspwh_event_type_name(unsigned type)
 
 
 /*
- * Lowercase words, joined by dots.  A word starts after a non-alphanumeric
- * character, at an uppercase letter that follows a lowercase one or a digit,
- * and at the last of several uppercase letters before a lowercase one.
+ * Writes lowercase words, joined by dots.  A word starts after a
+ * non-alphanumeric character, at an uppercase letter that follows a lowercase
+ * one or a digit, and at the last of several uppercase letters before a
+ * lowercase one.
  */
 
 void
@@ -206,7 +207,7 @@ mspwh_event_type_classify(const char *type, mspwh_entity_e *entity,
 }
 
 
-/* what follows the first word, if it is this one */
+/* returns the rest of a type after this first word, or NULL */
 
 static const char *
 mspwh_event_type_after_word(const char *type, const char *word)
@@ -270,7 +271,7 @@ mspwh_event_type_pattern(const char *pattern, const char **meant)
 }
 
 
-/* what mspwh_event_type_canonical() can write */
+/* whether mspwh_event_type_canonical() can produce this */
 
 static int
 mspwh_event_type_is_canonical(const char *type, size_t length)
@@ -376,8 +377,8 @@ mspwh_event_type_nearest(const char *pattern, size_t length)
 
 
 /*
- * The Levenshtein distance of a text, of which up to MSPWH_EDITS bytes count,
- * to a null-terminated one: a row of the table at a time.
+ * Returns the Levenshtein distance of a text, of which up to MSPWH_EDITS bytes
+ * count, from a null-terminated one.  Keeps one row of the table at a time.
  */
 
 static size_t

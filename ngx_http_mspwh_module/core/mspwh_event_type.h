@@ -33,7 +33,7 @@ typedef struct {
     mspwh_entity_e   entity;
     mspwh_action_e   action;
 
-    /* the canonical name, and its letters behind "ticket" */
+    /* the canonical name, and its letters after "ticket" */
     const char      *type;
     const char      *letters;
 } mspwh_event_type_t;
@@ -50,37 +50,37 @@ typedef struct {
 const mspwh_event_type_t *mspwh_event_type_known(const char *type);
 
 /*
- * The canonical name of a known type, by its number from 0.  An event of
- * that type has this very pointer.
+ * Returns the canonical name of a known type, by its number from 0.  An event
+ * of that type has this very pointer.
  */
 const char *mspwh_event_type_name(unsigned type);
 
 /*
- * Writes the canonical form of an unknown type, null-terminated: words in
- * small letters, joined by dots, with every other character percent-encoded.
- * "dst" has room for mspwh_event_type_size() of the type's length: a byte
- * becomes three at most, with a dot before it.
+ * Writes the canonical form of an unknown type, null-terminated: lowercase
+ * words, joined by dots, with every other character percent-encoded.  "dst"
+ * has room for mspwh_event_type_size() of the type's length: a byte becomes
+ * three at most, with a dot before it.
  */
 #define mspwh_event_type_size(length)  ((length) * 4 + 1)
 
 void mspwh_event_type_canonical(char *dst, const char *type);
 
 /*
- * Tells an unknown type's entity by its first words and its action by its
- * last; neither is changed where the words say nothing.
+ * Guesses an unknown type's entity from its first words, and its action from
+ * its last.  Leaves unchanged whatever the words do not tell.
  */
 void mspwh_event_type_classify(const char *type, mspwh_entity_e *entity,
     mspwh_action_e *action);
 
 /*
- * Checks a pattern, which is a canonical type, or its first words with "*"
- * for the rest; "*" alone is for all types.  Returns 0, or -1 where no type
- * can match it, with "*meant" set to what was meant, or to NULL.
+ * Checks a pattern, which is a canonical type, or its first words with "*" for
+ * the rest; "*" alone stands for all types.  Returns 0, or -1 if no type can
+ * match it, with "*meant" set to the probable intention, or to NULL.
  */
 int mspwh_event_type_pattern(const char *pattern, const char **meant);
 
 /*
- * Tells if a pattern of "length" bytes matches a canonical type.
+ * Returns whether a pattern of "length" bytes matches a canonical type.
  */
 int mspwh_event_type_matches(const char *pattern, size_t length,
     const char *type);
@@ -92,7 +92,7 @@ int mspwh_event_type_matches(const char *pattern, size_t length,
 const char *mspwh_event_type_nearest(const char *pattern, size_t length);
 
 /*
- * The words for an entity and an action.
+ * Return the words for an entity and an action.
  */
 const char *mspwh_event_entity(mspwh_entity_e entity);
 const char *mspwh_event_action(mspwh_action_e action);

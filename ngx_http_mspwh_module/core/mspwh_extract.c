@@ -194,7 +194,7 @@ mspwh_extract_begin(void *data, mspwh_json_type_e type)
 
     mspwh_extract_value(e, type, NULL, 0);
 
-    /* deeper ones have been closed */
+    /* containers below have been closed */
 
     if ((int) depth - 1 <= e->named) {
         e->named = (int) depth - (type != MSPWH_JSON_OBJECT);
@@ -303,7 +303,7 @@ mspwh_extract_value(void *data, mspwh_json_type_e type, const char *text,
 }
 
 
-/* the slot that a name is for; most names are over with their first letter */
+/* returns the slot for a name; the first letter rules out most names */
 
 static unsigned
 mspwh_extract_find(const mspwh_extract_plan_t *plan, const char *name,
@@ -367,7 +367,7 @@ mspwh_extract_keep(mspwh_extract_t *e, unsigned slot, mspwh_json_type_e type,
     unsigned                depth;
     mspwh_extract_found_t  *found;
 
-    /* an object or an array counts itself */
+    /* the depth already counts an object or an array that has just begun */
 
     depth = e->json.depth - (type >= MSPWH_JSON_ARRAY);
 
@@ -408,7 +408,7 @@ mspwh_extract_keep(mspwh_extract_t *e, unsigned slot, mspwh_json_type_e type,
 }
 
 
-/* a number is the same as a string with its characters */
+/* a number equals a string of the same characters */
 
 static int
 mspwh_extract_is_same(const mspwh_extract_found_t *found,

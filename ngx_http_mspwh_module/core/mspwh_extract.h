@@ -1,8 +1,8 @@
 
 /*
- * The values that are asked for by name or by pointer, out of a document that
- * arrives in pieces.  Memory is bounded by how much is asked for, not by the
- * document.
+ * Extracts values by name or by pointer from a document that arrives in
+ * pieces.  Memory is bounded by the number of values that are wanted, not by
+ * the document.
  */
 
 
@@ -21,10 +21,10 @@
 #define MSPWH_EXTRACT_NAMES  16
 
 
-/* one thing that is asked for */
+/* one value that is wanted */
 
 typedef struct {
-    /* the name or the pointer; NULL if nothing is asked for */
+    /* the name or the pointer; NULL if the slot is empty */
     const char                *key;
     mspwh_json_want_e          want;
 
@@ -33,17 +33,17 @@ typedef struct {
 } mspwh_extract_slot_t;
 
 
-/* all that is asked for: made once, read-only from then on */
+/* all wanted values: made once, read-only from then on */
 
 typedef struct {
     unsigned                   nslots;
 
     unsigned                   has_names:1;
 
-    /* by the first letter, from "a": a bit for each slot with such a name */
+    /* for each first letter from "a": a bit for each slot with such a name */
     uint16_t                   letters[26];
 
-    /* how each byte of a name is compared: small letters; 0 for "_" and "-" */
+    /* how each byte of a name is compared: lowercase; 0 for "_" and "-" */
     unsigned char              folded[256];
 
     mspwh_pointer_node_t      *root;
@@ -53,18 +53,18 @@ typedef struct {
 
 typedef struct {
     /*
-     * What was found, or NULL: a string, a number as a raw item of its exact
-     * characters, true, false, null, or an empty object or array.  An empty
-     * string stands for a text that is too long, or that is none (see
-     * mspwh_json.h); true for all but null if the plan wants no value.
+     * The value, or NULL: a string, a number as a raw item with its exact
+     * characters, true, false, null, or an empty object or array.  If there is
+     * no text, or it is too long (see mspwh_json.h), an empty string.  If the
+     * plan wants no value, true for everything but null.
      */
     cJSON                     *item;
 
-    /* of the value in the document: its first byte, its containers */
+    /* in the document: the value's first byte, its number of containers */
     uint64_t                   offset;
     unsigned                   depth;
 
-    /* there is another value in its place, or may be: it cannot be compared */
+    /* another value in its place differs, or cannot be compared */
     unsigned                   is_ambiguous:1;
 
     unsigned                   has_text:1;
@@ -77,7 +77,7 @@ typedef struct {
     /* a flat object: a member for each slot in which something was found */
     cJSON                       *object;
 
-    /* by slot; use mspwh_extract_found() */
+    /* indexed by slot; use mspwh_extract_found() */
     mspwh_extract_found_t       *found;
 
     const mspwh_extract_plan_t  *plan;
@@ -85,44 +85,43 @@ typedef struct {
     unsigned                     is_object:1;
     unsigned                     is_out_of_memory:1;
 
-    /* private: what the value ahead is */
+    /* private from here: the slot and the node of the next value */
     unsigned                     slot;
     const mspwh_pointer_node_t  *node;
 
-    /* of the containers that are open: their nodes, the next elements */
+    /* for each open container: its node, its next element */
     const mspwh_pointer_node_t  *nodes[MSPWH_POINTER_TOKENS + 1];
     size_t                       next[MSPWH_POINTER_TOKENS + 1];
 
-    /* how deep names are looked for: not in arrays; -1 if there are none */
+    /* look for names down to this depth, not in arrays; -1 without names */
     int                          named;
 } mspwh_extract_t;
 
 
 /*
- * A plan for slots from 0 to "nslots" - 1, in which nothing is asked for yet.
- * Returns NULL if memory fails.
+ * Creates a plan for slots from 0 to "nslots" - 1, which are empty.  Returns
+ * NULL if memory fails.
  */
 mspwh_extract_plan_t *mspwh_extract_plan(unsigned nslots);
 
 /*
- * Asks for the shallowest member of this name in objects in objects (arrays
- * are not entered).  The name is of small letters, at least one and at most
- * MSPWH_EXTRACT_NAME; case, "_" and "-" do not count in the document.  It is
- * not copied.  "slot" is below MSPWH_EXTRACT_NAMES; "want" is MSPWH_JSON_TYPE
- * or MSPWH_JSON_VALUE.
+ * Wants the shallowest member of this name in nested objects (arrays are not
+ * entered).  The name is from 1 to MSPWH_EXTRACT_NAME lowercase letters, and
+ * is not copied; in the document, case, "_" and "-" do not count.  "slot" is
+ * below MSPWH_EXTRACT_NAMES; "want" is MSPWH_JSON_TYPE or MSPWH_JSON_VALUE.
  */
 void mspwh_extract_by_name(mspwh_extract_plan_t *plan, unsigned slot,
     const char *name, mspwh_json_want_e want);
 
 /*
- * Asks for what a pointer leads to; the pointer has to outlive the plan.
- * Returns 0, or -1 if memory fails.
+ * Wants the value that a pointer leads to; the pointer has to outlive the
+ * plan.  Returns 0, or -1 if memory fails.
  */
 int mspwh_extract_by_pointer(mspwh_extract_plan_t *plan, unsigned slot,
     const mspwh_pointer_t *pointer);
 
 /*
- * Releases the plan, but not its pointers; takes a NULL.
+ * Releases the plan, but not its pointers.  The plan may be NULL.
  */
 void mspwh_extract_plan_free(mspwh_extract_plan_t *plan);
 
@@ -137,26 +136,26 @@ int mspwh_extract_init(mspwh_extract_t *extract,
 
 /*
  * As mspwh_json_feed() and mspwh_json_finish().  If memory fails,
- * "is_out_of_memory" is set, and something may be missing.
+ * "is_out_of_memory" is set, and values may be missing.
  */
 void mspwh_extract_feed(mspwh_extract_t *extract, const void *data,
     size_t length);
 mspwh_json_error_e mspwh_extract_finish(mspwh_extract_t *extract);
 
 /*
- * What was found in a slot.  Valid until mspwh_extract_cleanup(), and final
- * after mspwh_extract_finish().
+ * Returns the value of a slot.  It is valid until mspwh_extract_cleanup(), and
+ * final after mspwh_extract_finish().
  */
 const mspwh_extract_found_t *mspwh_extract_found(
     const mspwh_extract_t *extract, unsigned slot);
 
 /*
- * The text of a string or a number, or NULL for anything else.
+ * Returns the text of a string or a number, or NULL for anything else.
  */
 const char *mspwh_extract_text(const mspwh_extract_found_t *found);
 
 /*
- * Releases what was found; may be called again.
+ * Releases all values.  May be called again.
  */
 void mspwh_extract_cleanup(mspwh_extract_t *extract);
 

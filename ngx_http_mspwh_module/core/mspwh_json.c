@@ -72,7 +72,7 @@ mspwh_json_finish(mspwh_json_t *j)
         return j->error;
     }
 
-    /* only a number has no last byte of its own */
+    /* the end of a number shows only when something follows it */
 
     if (j->depth == 0 && mspwh_json_number_ends(j->state)) {
         mspwh_json_end(j);
@@ -88,7 +88,7 @@ mspwh_json_finish(mspwh_json_t *j)
 }
 
 
-/* a byte before the first value */
+/* takes a byte before the first value */
 
 static const unsigned char *
 mspwh_json_mark(mspwh_json_t *j, const unsigned char *p)
@@ -101,7 +101,7 @@ mspwh_json_mark(mspwh_json_t *j, const unsigned char *p)
             return p + 1;
         }
 
-        /* FE FF or FF FE is the mark of UTF-16; 00 begins "{" in it */
+        /* UTF-16 has the mark FE FF or FF FE, or may start with 00 */
 
         if (*p == 0xfe || *p == 0xff || *p == 0x00) {
             return mspwh_json_fail(j, p, MSPWH_JSON_UTF16);

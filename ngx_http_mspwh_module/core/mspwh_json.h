@@ -1,17 +1,15 @@
 
 /*
  * A streaming JSON parser (RFC 8259).  It takes a document in pieces of any
- * size, checks all of it, and tells a handler what is in it, but only what
- * the handler wants to hear.  It allocates nothing and looks at each byte
- * once.
+ * size, checks all of it, and reports to a handler only what the handler asks
+ * for.  It allocates nothing and looks at each byte once.
  *
  *     mspwh_json_init(&json, &handler, data);
  *     for each piece: mspwh_json_feed(&json, piece, length);
  *     error = mspwh_json_finish(&json);
  *
- * One UTF-8 byte order mark before the document is skipped (RFC 8259,
- * section 8.1).  What the handler is told does not depend on how the document
- * is cut into pieces.
+ * One UTF-8 byte order mark before the document is skipped (RFC 8259, section
+ * 8.1).  The reports do not depend on how the document is cut into pieces.
  */
 
 
@@ -67,10 +65,10 @@ typedef enum {
 } mspwh_json_type_e;
 
 
-/* what to tell of a value; each includes the ones above it */
+/* what to report about a value; each includes the ones above it */
 
 typedef enum {
-    MSPWH_JSON_SKIP = 0,        /* nothing, nor of what is in it */
+    MSPWH_JSON_SKIP = 0,        /* neither it nor its content */
     MSPWH_JSON_CONTAINER,       /* that it is an object or an array */
     MSPWH_JSON_TYPE,            /* that it is there, and its type */
     MSPWH_JSON_VALUE            /* its text, too */
@@ -78,36 +76,36 @@ typedef enum {
 
 
 /*
- * Texts are UTF-8 with all escapes decoded, and not null-terminated.  They
- * are valid during the call only.  A text is NULL if it is longer than
- * MSPWH_JSON_TEXT, or if no C string of UTF-8 can hold it: it has a null
- * character, or a surrogate without its other half.
+ * Texts are UTF-8 with all escapes decoded, and not null-terminated.  They are
+ * valid only during the call.  A text is NULL if it is longer than
+ * MSPWH_JSON_TEXT, or if it cannot be a C string in UTF-8 because it has a
+ * null character or an unpaired surrogate.
  *
- * During a call, json->depth is the number of containers that are open, and
- * json->start the offset of the value's first byte (not for a name).
+ * During a call, json->depth is the number of open containers, and json->start
+ * the offset of the value's first byte (not for a name).
  */
 
 typedef struct {
     /*
-     * The first value, or one that a name or an element announced, is a
-     * container; json->depth counts it already.  Returns whether to tell of
-     * what is in it.
+     * A container starts: the first value, or one that name() or element() has
+     * announced.  json->depth already counts it.  Returns whether to report
+     * its content.
      */
     int (*begin)(void *data, mspwh_json_type_e type);
 
-    /* Returns what to tell of the member with this name. */
+    /* Returns what to report about the member with this name. */
     mspwh_json_want_e (*name)(void *data, const char *name, size_t length);
 
     /*
      * An element follows.  Returns how many elements to skip before the next
-     * call: 0 tells this one (MSPWH_JSON_VALUE), MSPWH_JSON_NEVER skips the
+     * call: 0 reports this one (MSPWH_JSON_VALUE), MSPWH_JSON_NEVER skips the
      * rest of the array.
      */
     size_t (*element)(void *data);
 
     /*
-     * A scalar.  The text is that of a string, or a number's exact
-     * characters; NULL for other types, and with MSPWH_JSON_TYPE.
+     * A scalar.  The text is that of a string, or a number's exact characters.
+     * It is NULL for other types, and with MSPWH_JSON_TYPE.
      */
     void (*value)(void *data, mspwh_json_type_e type, const char *text,
         size_t length);
@@ -117,7 +115,7 @@ typedef struct {
 typedef struct {
     mspwh_json_error_e           error;
 
-    /* bytes taken, and the line that is reached; or those of the error */
+    /* bytes taken, and the current line; or those of the error */
     uint64_t                     offset;
     uint64_t                     line;
 
@@ -132,10 +130,10 @@ typedef struct {
     void                        *data;
     const unsigned char         *piece;
 
-    /* depth of the container whose content is not told, or 0 ... */
+    /* depth of the container whose content is not reported, or 0 ... */
     unsigned                     quiet;
 
-    /* ... until this many more of its elements have gone by */
+    /* ... until this many more of its elements have passed */
     size_t                       skip;
 
     const char                  *literal;
@@ -144,15 +142,15 @@ typedef struct {
     unsigned                     code;
     unsigned                     digits;
 
-    /* a high surrogate that waits for its other half, or 0 */
+    /* a high surrogate without its low one yet, or 0 */
     unsigned                     surrogate;
 
-    /* bytes left of a UTF-8 sequence, and the range of the next one */
+    /* bytes left of a UTF-8 sequence, and the range of the next byte */
     unsigned char                utf8_left;
     unsigned char                utf8_low;
     unsigned char                utf8_high;
 
-    /* the scalar: what it is, whether it is told, its text collected */
+    /* the scalar: its type, whether it is reported, its text so far */
     mspwh_json_type_e            type;
     unsigned                     is_name:1;
     unsigned                     is_told:1;
@@ -175,18 +173,18 @@ void mspwh_json_init(mspwh_json_t *json, const mspwh_json_handler_t *handler,
 
 /*
  * Takes the next "length" bytes, which may be 0.  May be called any number of
- * times between init and finish.  Once json->error is set, does nothing.
+ * times between init and finish.  Does nothing once json->error is set.
  */
 void mspwh_json_feed(mspwh_json_t *json, const void *data, size_t length);
 
 /*
- * Ends the document; may call the handler once more, for a number that is
- * all of it.  Returns json->error.  May be called again.
+ * Ends the document.  May call the handler once more, for a document that is a
+ * number.  Returns json->error.  May be called again.
  */
 mspwh_json_error_e mspwh_json_finish(mspwh_json_t *json);
 
 /*
- * The words for an error.
+ * Returns the words for an error.
  */
 const char *mspwh_json_strerror(mspwh_json_error_e error);
 

@@ -1,6 +1,6 @@
 
 /*
- * What the parser's files share.
+ * Shared by the parser's files.
  */
 
 
@@ -67,28 +67,28 @@ typedef enum {
 const unsigned char *mspwh_json_fail(mspwh_json_t *json,
     const unsigned char *p, mspwh_json_error_e error);
 
-/* Everything between tokens, and the tokens that end in this piece. */
+/* Takes everything between tokens, and the tokens that end in this piece. */
 const unsigned char *mspwh_json_tokens(mspwh_json_t *json,
     const unsigned char *p, const unsigned char *end);
 
-/* The rest of a literal or of a number. */
+/* Takes the rest of a literal or of a number. */
 const unsigned char *mspwh_json_literal(mspwh_json_t *json,
     const unsigned char *p, const unsigned char *end);
 const unsigned char *mspwh_json_number(mspwh_json_t *json,
     const unsigned char *p, const unsigned char *end);
 
-/* A string or its rest, by the state. */
+/* Takes a string or the rest of one, depending on the state. */
 const unsigned char *mspwh_json_string(mspwh_json_t *json,
     const unsigned char *p, const unsigned char *end);
 
-/* Collects text, until there is too much of it. */
+/* Collects text, as long as it is not too long. */
 void mspwh_json_put(mspwh_json_t *json, const void *text, size_t length);
 
-/* Tells what has been collected of a string or a number, and goes on. */
+/* Reports the collected string or number, and goes on. */
 void mspwh_json_end(mspwh_json_t *json);
 
 
-/* These tell a text that is too long as none. */
+/* If the text is too long, these report none. */
 
 mspwh_json_inline void
 mspwh_json_tell_name(mspwh_json_t *json, const void *text, size_t length)

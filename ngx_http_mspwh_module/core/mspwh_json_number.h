@@ -13,7 +13,7 @@
 #include "mspwh_text.h"
 
 
-/* what may follow the digits before, from the "e" on */
+/* takes whatever may follow the integer and the fraction: the exponent */
 
 mspwh_json_inline const unsigned char *
 mspwh_json_exponent_span(unsigned *state, const unsigned char *p,
@@ -55,7 +55,7 @@ mspwh_json_exponent_span(unsigned *state, const unsigned char *p,
 
 
 /*
- * Returns the end of what belongs to a number, in this piece, and sets the
+ * Returns the end of the part of a number that is in this piece, and sets the
  * state there.
  */
 

@@ -22,18 +22,18 @@ static void mspwh_json_code(mspwh_json_t *j);
 static void mspwh_json_drop(mspwh_json_t *j);
 
 
-/* ASCII between two sequences of UTF-8 that is not worth a vector */
+/* a run of ASCII between UTF-8 sequences that is too short for a vector */
 #define MSPWH_JSON_SHORT_RUN  8
 
 
-/* what a character after a backslash stands for; 0 if it may not be there */
+/* the meaning of a character after a backslash; 0 if it is not allowed */
 
 static const char  mspwh_json_escapes[256] = {
     ['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b',
     ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'
 };
 
-/* one more than the digit; 0 if it is none */
+/* the value of a hex digit plus one; 0 for other characters */
 
 static const unsigned char  mspwh_json_digits[256] = {
     ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6,
@@ -115,7 +115,7 @@ mspwh_json_put(mspwh_json_t *j, const void *text, size_t length)
 }
 
 
-/* the text is too long, or cannot be one */
+/* the text is too long, or cannot be a C string */
 
 static void
 mspwh_json_drop(mspwh_json_t *j)
@@ -176,8 +176,8 @@ mspwh_json_in_text(mspwh_json_t *j, const unsigned char *p,
 
 
 /*
- * Sequences of UTF-8 that are whole and follow one another, or nearly so;
- * escapes, too, if nobody wants the text.
+ * Skips complete UTF-8 sequences that follow one another, or nearly so, and
+ * escapes if the text is not wanted.
  */
 
 static const unsigned char *
@@ -211,7 +211,7 @@ mspwh_json_units(mspwh_json_t *j, const unsigned char *p,
 }
 
 
-/* the length of the escape, or 0 if it is not valid, or not whole */
+/* returns the length of a valid, complete escape, or 0 */
 
 static size_t
 mspwh_json_whole_escape(const unsigned char *p, const unsigned char *end)
@@ -227,7 +227,7 @@ mspwh_json_whole_escape(const unsigned char *p, const unsigned char *end)
 }
 
 
-/* a sequence byte by byte: it is not whole in this piece, or not valid */
+/* takes a sequence byte by byte: it is incomplete in this piece, or invalid */
 
 static const unsigned char *
 mspwh_json_in_utf8(mspwh_json_t *j, const unsigned char *p,
@@ -321,7 +321,7 @@ mspwh_json_in_hex(mspwh_json_t *j, const unsigned char *p,
 }
 
 
-/* the end of a \u escape; surrogates are those of RFC 8259, section 7 */
+/* ends a \u escape; surrogates are those of RFC 8259, section 7 */
 
 static void
 mspwh_json_code(mspwh_json_t *j)

@@ -1,6 +1,6 @@
 
 /*
- * The grammar: tokens, and scalars but for the inside of strings.
+ * The grammar: tokens, and scalars except for the inside of strings.
  */
 
 
@@ -15,7 +15,7 @@ static const unsigned char *mspwh_json_scalar_start(mspwh_json_t *j,
     const unsigned char *p, const unsigned char *end);
 
 
-/* what a value can begin with; a number is none of these */
+/* how a value can begin; a number is none of these */
 
 typedef enum {
     MSPWH_JSON_CLASS_OTHER = 0,
@@ -45,7 +45,7 @@ mspwh_json_literal_type(unsigned char first)
 }
 
 
-/* the number of lines is that of the newlines: strings have none */
+/* counts the newlines, which cannot be in strings */
 
 static const unsigned char *
 mspwh_json_space(mspwh_json_t *j, const unsigned char *p,
@@ -68,12 +68,12 @@ mspwh_json_space(mspwh_json_t *j, const unsigned char *p,
 
 
 /*
- * Between tokens, the state is kept in registers: in memory it would cost
- * more than the rest.  It is written back to "j" before anything else may
- * look at it.
+ * Between tokens, the state is kept in registers: in memory, it would cost
+ * more than the rest of the parser.  It is written back to "j" before other
+ * code may look at it.
  *
- * "quiet" is a constant: of the functions that have it, the compiler makes two
- * versions, and one of them tells nothing.
+ * "quiet" is constant in each call, so the compiler makes two versions of a
+ * function that takes it; the quiet one reports nothing.
  */
 
 typedef struct {
@@ -84,16 +84,16 @@ typedef struct {
 } mspwh_json_cursor_t;
 
 
-/* what comes after the bytes that a function has taken, if any */
+/* what follows the bytes that a function has taken */
 
 typedef enum {
     MSPWH_JSON_GO_ON = 0,
     MSPWH_JSON_VALUE_NEXT,
 
-    /* a byte that is not expected here */
+    /* an unexpected byte, or white space */
     MSPWH_JSON_OTHER,
 
-    /* the end of the piece, or of what is quiet, or is not */
+    /* the end of the piece, or "quiet" changes */
     MSPWH_JSON_STOP
 } mspwh_json_step_e;
 
@@ -137,7 +137,7 @@ mspwh_json_open(mspwh_json_t *j, mspwh_json_cursor_t *c,
         return;
     }
 
-    /* arrays in arrays, token by token, took three times as long */
+    /* a fast path for nested arrays, which took three times as long */
 
     while (c->p < c->end && *c->p == '[' && c->depth < MSPWH_JSON_DEPTH) {
         c->p++;
@@ -147,7 +147,7 @@ mspwh_json_open(mspwh_json_t *j, mspwh_json_cursor_t *c,
 }
 
 
-/* a run of the same brackets, as above */
+/* takes a run of the same brackets, as above */
 
 mspwh_json_inline mspwh_json_step_e
 mspwh_json_close(mspwh_json_t *j, mspwh_json_cursor_t *c, int quiet)
@@ -179,7 +179,7 @@ mspwh_json_close(mspwh_json_t *j, mspwh_json_cursor_t *c, int quiet)
 }
 
 
-/* the end of a scalar, or NULL if it is not plain, or not whole */
+/* returns the end of a scalar, or NULL if it has escapes or is incomplete */
 
 mspwh_json_inline const unsigned char *
 mspwh_json_whole(unsigned class, const unsigned char *p,
@@ -191,7 +191,7 @@ mspwh_json_whole(unsigned class, const unsigned char *p,
 
     case MSPWH_JSON_CLASS_QUOTE:
 
-        /* not waiting for the vector doubles the speed of empty strings */
+        /* not waiting for the vector doubles the speed for empty strings */
 
         if (end - p >= 2 && p[1] == '"') {
             return p + 2;
@@ -221,7 +221,7 @@ mspwh_json_whole(unsigned class, const unsigned char *p,
 }
 
 
-/* tells of a name or a scalar that is plain and whole */
+/* reports a name or a scalar without escapes that is in one piece */
 
 mspwh_json_inline void
 mspwh_json_tell_whole(mspwh_json_t *j, const unsigned char *p,
@@ -255,7 +255,7 @@ mspwh_json_tell_whole(mspwh_json_t *j, const unsigned char *p,
 }
 
 
-/* a name or a scalar */
+/* takes a name or a scalar */
 
 mspwh_json_inline void
 mspwh_json_scalar(mspwh_json_t *j, mspwh_json_cursor_t *c, unsigned class,
@@ -318,7 +318,7 @@ mspwh_json_value(mspwh_json_t *j, mspwh_json_cursor_t *c, int quiet)
 }
 
 
-/* up to a member's value */
+/* takes everything up to a member's value */
 
 mspwh_json_inline mspwh_json_step_e
 mspwh_json_member(mspwh_json_t *j, mspwh_json_cursor_t *c, int quiet)
@@ -370,7 +370,7 @@ mspwh_json_member(mspwh_json_t *j, mspwh_json_cursor_t *c, int quiet)
 }
 
 
-/* up to an element: tells it, or skips up to the next one that is wanted */
+/* takes everything up to an element; reports it, or skips unwanted ones */
 
 mspwh_json_inline mspwh_json_step_e
 mspwh_json_element(mspwh_json_t *j, mspwh_json_cursor_t *c, int quiet)
@@ -486,7 +486,7 @@ mspwh_json_tokens(mspwh_json_t *j, const unsigned char *p,
 }
 
 
-/* one that is not plain, or not whole: byte by byte, across pieces */
+/* takes a scalar with escapes, or across pieces, byte by byte */
 
 static const unsigned char *
 mspwh_json_scalar_start(mspwh_json_t *j, const unsigned char *p,

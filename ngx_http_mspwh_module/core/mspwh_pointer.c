@@ -38,7 +38,7 @@ mspwh_pointer_parse(const char *text, size_t length,
         return -1;
     }
 
-    /* the names follow the tokens, each with a null; then the text */
+    /* after the tokens come their names, each with a null, then the text */
 
     ptr = calloc(1, sizeof(mspwh_pointer_t)
                     + n * sizeof(mspwh_pointer_token_t) + 2 * (length + 1));
@@ -56,7 +56,7 @@ mspwh_pointer_parse(const char *text, size_t length,
 }
 
 
-/* the number of tokens, or 0 if the text is no pointer, or empty */
+/* returns the number of tokens, or 0 if the text is empty or no pointer */
 
 static size_t
 mspwh_pointer_count(const char *text, size_t length)
@@ -140,7 +140,7 @@ mspwh_pointer_index(const char *name, size_t length)
 {
     size_t  i, index;
 
-    /* nine digits: no body holds more elements */
+    /* nine digits at most: no body has more elements */
 
     if (length == 0 || length > 9 || (length > 1 && name[0] == '0')) {
         return MSPWH_POINTER_NO_INDEX;
@@ -272,7 +272,7 @@ mspwh_pointer_member(const mspwh_pointer_node_t *node, const char *name,
 }
 
 
-/* the first child that is not before this name */
+/* returns the first child that is not before this name */
 
 static unsigned
 mspwh_pointer_place(const mspwh_pointer_node_t *node, const char *name,

@@ -1,7 +1,7 @@
 
 /*
- * JSON Pointers (RFC 6901): split up once, when the configuration is read,
- * and put into a tree that leads to all of them at the same time.
+ * JSON Pointers (RFC 6901), which are split once, when the configuration is
+ * read, and put into a tree that follows all of them at the same time.
  */
 
 
@@ -47,29 +47,29 @@ struct mspwh_pointer_node_s {
     /* NULL for the root */
     const mspwh_pointer_token_t  *token;
 
-    /* the user's, of the pointer that ends here; MSPWH_POINTER_NO_SLOT */
+    /* the user's slot of a pointer that ends here, or MSPWH_POINTER_NO_SLOT */
     unsigned                      slot;
 
-    /* by the length of their names, then by the bytes */
+    /* sorted by the length of their names, then by the bytes */
     unsigned                      nchildren;
     mspwh_pointer_node_t        **children;
 };
 
 
 /*
- * Splits a pointer of "length" bytes.  It has to be UTF-8 without null
- * characters, to have from one to MSPWH_POINTER_TOKENS tokens (none stands
- * for the whole document), and "~" only in "~0" and "~1".
+ * Splits a pointer of "length" bytes.  It must be UTF-8 without null
+ * characters, have from one to MSPWH_POINTER_TOKENS tokens (none would stand
+ * for the whole document), and have "~" only in "~0" and "~1".
  *
- * Returns 0, or -1 if the text is no such pointer; then "*pointer" is NULL.
+ * Returns 0, or -1 if the text is not such a pointer; then "*pointer" is NULL.
  * It is also NULL if memory fails.  The caller releases it with free().
  */
 int mspwh_pointer_parse(const char *text, size_t length,
     mspwh_pointer_t **pointer);
 
 /*
- * An empty tree, and the end of one with all its nodes.  The first returns
- * NULL if memory fails; the second takes a NULL.
+ * Create an empty tree, and release a tree with all its nodes.  The first
+ * returns NULL if memory fails; the second accepts NULL.
  */
 mspwh_pointer_node_t *mspwh_pointer_tree(void);
 void mspwh_pointer_tree_free(mspwh_pointer_node_t *root);

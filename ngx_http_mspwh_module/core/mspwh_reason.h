@@ -1,7 +1,7 @@
 
 /*
- * The verdicts, and the reasons for each one that rejects: one table, of which
- * everything that names them is made.
+ * The verdicts, and the reasons for each one that rejects: the one table that
+ * all enums, names and log messages are generated from.
  */
 
 

@@ -108,7 +108,7 @@ mspwh_resp_begin(mspwh_resp_t *resp, char ch)
 }
 
 
-/* the digits of a number are kept as a text until all are there */
+/* the digits of a number are collected as a text until it is complete */
 
 static const char *
 mspwh_resp_line(mspwh_resp_t *resp, const char *p, const char *end)
@@ -212,7 +212,7 @@ mspwh_resp_end_line(mspwh_resp_t *resp)
 }
 
 
-/* a sign, and 1 to 18 digits: no overflow */
+/* takes a sign, and 1 to 18 digits: no overflow is possible */
 
 static int
 mspwh_resp_parse_number(mspwh_resp_t *resp)
@@ -248,7 +248,7 @@ mspwh_resp_parse_number(mspwh_resp_t *resp)
 }
 
 
-/* of an array that has begun, all elements are to come */
+/* ends an element; an array that has just begun has all its elements ahead */
 
 static int
 mspwh_resp_element(mspwh_resp_t *resp)

@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 
-/* the bytes that are kept of a text; of a longer one, the first */
+/* the bytes of a text that are kept; the rest is dropped */
 #define MSPWH_RESP_TEXT   256
 
-/* limits: arrays in arrays, elements of one, bytes of a line, of a string */
+/* limits: nested arrays, bytes of a line, elements, bytes of a string */
 #define MSPWH_RESP_DEPTH  8
 #define MSPWH_RESP_LINE   65536
 #define MSPWH_RESP_ITEMS  (1024 * 1024)
@@ -43,10 +43,10 @@ typedef struct {
 
     /* the element that mspwh_resp_read() has found */
     mspwh_resp_type_e  type;
-    int64_t            number;  /* an integer, or the elements of an array */
+    int64_t            number;  /* an integer, or the length of an array */
     size_t             length;  /* of the whole text */
     char               text[MSPWH_RESP_TEXT + 1];       /* null-terminated */
-    unsigned           last;    /* the reply ends with it */
+    unsigned           last;    /* it ends the reply */
 
     /* private */
     unsigned           state;
@@ -57,19 +57,20 @@ typedef struct {
 
 
 /*
- * A reader that is all zeroes is ready for the first byte of a reply.
+ * A reader that consists of zeroes is ready for the first byte of a reply.
  *
  * mspwh_resp_read() reads from "*p", which it moves, up to "end" at most.
  * Returns 1 if it has found an element, -1 if this is not RESP2 or exceeds a
- * limit, or 0 if it needs more bytes.  A simple reply is one element, an array
- * is one and all those in it.  After -1 the reader is of no further use.
+ * limit, or 0 if it needs more bytes.  A simple reply is one element; an array
+ * is one element, followed by those in it.  After -1 the reader is of no
+ * further use.
  */
 int mspwh_resp_read(mspwh_resp_t *resp, const char **p, const char *end);
 
 /*
- * Each writes to "p", and returns the byte after: the head of a command of so
- * many words; a word; and a word's head, which its bytes and mspwh_resp_end()
- * have to follow.
+ * Each writes to "p", and returns a pointer to the byte after: the head of a
+ * command of so many words; a word; and a word's head, to be followed by its
+ * bytes and mspwh_resp_end().
  */
 char *mspwh_resp_array(char *p, uint64_t words);
 char *mspwh_resp_string(char *p, const void *data, size_t length);

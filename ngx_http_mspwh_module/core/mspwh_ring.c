@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 
-/* times that a reader tries to get the same record */
+/* how often a reader tries to get the same record */
 #define MSPWH_RING_TRIES  4
 
 #define mspwh_ring_align(size)                                                \
@@ -70,7 +70,7 @@ mspwh_ring_begin(mspwh_ring_t *ring, unsigned long pid,
         return NULL;
     }
 
-    /* odd already if a process was killed here */
+    /* it is odd already if a process was killed here */
 
     __atomic_store_n(&s->sequence, s->sequence | 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -1,7 +1,7 @@
 
 /*
- * A ring of the last records, in memory that processes share.  They write it
- * without waiting for each other.
+ * A ring of the last records, in memory that several processes share.  They
+ * write to it without waiting for each other.
  *
  *     number of the next record
  *         |
@@ -10,13 +10,14 @@
  *     | 12    | 9     | 10    | 11    |     number % slots is the place
  *     +-------+-------+-------+-------+
  *
- * A slot has the pid of the process that writes it, or 0, and a sequence
- * number that is odd while it is written.  A reader copies the record, and
- * takes the copy only if the number was even and is the same afterwards.
+ * A slot has the pid of the process that is writing to it, or 0, and a
+ * sequence number that is odd while a process writes.  A reader copies the
+ * record, and uses the copy only if the number was even and has not changed
+ * since.
  *
  * A process that is killed while it writes leaves its pid and an odd number.
- * The slot is not shown until another process comes round to it and sees that
- * nobody has that pid.
+ * Readers skip the slot until another process gets to it, and sees that no
+ * process has that pid.
  */
 
 
@@ -42,7 +43,7 @@ typedef struct {
 
 
 /*
- * Returns the bytes of a ring with so many records of so many bytes.
+ * Returns the size of a ring of "nslots" records of "size" bytes.
  */
 size_t mspwh_ring_bytes(size_t size, unsigned long nslots);
 
@@ -52,10 +53,10 @@ size_t mspwh_ring_bytes(size_t size, unsigned long nslots);
 void mspwh_ring_init(mspwh_ring_t *ring, size_t size, unsigned long nslots);
 
 /*
- * Returns a record to be filled in by this process, whose pid is given because
- * it would cost a system call to ask, and sets "*slot" for mspwh_ring_end().
- * Returns NULL if another process is writing there: it would have to be slower
- * than all the others are in a whole round.
+ * Returns a record for this process to fill in, and sets "*slot" for
+ * mspwh_ring_end().  The caller passes its pid, to save a system call.
+ * Returns NULL if another process is still writing there, which takes a
+ * process that is slower than all others in a whole round.
  */
 void *mspwh_ring_begin(mspwh_ring_t *ring, unsigned long pid,
     mspwh_ring_slot_t **slot);
@@ -67,8 +68,8 @@ void mspwh_ring_end(mspwh_ring_slot_t *slot);
 unsigned long mspwh_ring_next(const mspwh_ring_t *ring);
 
 /*
- * Copies the record of that number.  Returns 0 if it is not, or no longer,
- * there, or being written.
+ * Copies the record with that number.  Returns 0 if it is not, or no longer,
+ * there, or is just being written.
  */
 int mspwh_ring_get(const mspwh_ring_t *ring, unsigned long number,
     void *record);

@@ -13,7 +13,7 @@
 _Static_assert(MSPWH_DIGEST_LENGTH % 3 == 2, "one byte of padding");
 
 
-/* the digits of Base64, and of what is none, MSPWH_NO_DIGIT */
+/* the values of Base64 digits, and MSPWH_NO_DIGIT for other characters */
 
 #define MSPWH_NO_DIGIT  0xc0
 #define XX              MSPWH_NO_DIGIT
@@ -40,8 +40,8 @@ static int mspwh_openssl_failed(void);
 
 
 /*
- * Not by OpenSSL, which also accepts white space, other padding and stray bits
- * after the last byte.
+ * OpenSSL is not used, since it also accepts white space, other padding and
+ * stray bits after the last byte.
  */
 
 int
@@ -74,7 +74,7 @@ mspwh_signature_decode(const char *value, size_t length,
         *p++ = (unsigned char) (c << 6 | d);
     }
 
-    /* the last byte has the stray bits */
+    /* the byte after the digest consists of the stray bits */
 
     if ((invalid & MSPWH_NO_DIGIT) != 0 || bytes[MSPWH_DIGEST_LENGTH] != 0) {
         return -1;
@@ -128,7 +128,7 @@ mspwh_secret_mac(const void *text, size_t length)
 
     mac = EVP_MAC_CTX_new(hmac);
 
-    /* the context holds a reference of its own */
+    /* the context holds its own reference */
     EVP_MAC_free(hmac);
 
     if (mac == NULL) {
@@ -168,7 +168,7 @@ mspwh_secret_fingerprint(mspwh_secret_t *hmac)
 }
 
 
-/* OpenSSL before 3.0.3 keeps the state of an HMAC that is started again */
+/* OpenSSL before 3.0.3 does not reset an HMAC that is started again */
 
 static unsigned
 mspwh_secret_can_reset(const mspwh_secret_t *hmac)

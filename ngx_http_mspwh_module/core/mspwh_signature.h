@@ -2,9 +2,9 @@
 /*
  * The signature of a webhook: Base64(HMAC-SHA256(secret, raw body)).
  *
- * All use of OpenSSL is in here.  nginx takes what is left in OpenSSL's error
- * queue for an error of its next TLS connection, so a function that fails
- * empties the queue.
+ * OpenSSL's HMAC is used only here.  nginx would take errors left in OpenSSL's
+ * queue for those of its next TLS connection, so a function that fails empties
+ * the queue.
  */
 
 
@@ -20,7 +20,7 @@
 #define MSPWH_SECRETS        8
 
 
-/* a secret as an HMAC-SHA256 that is keyed with it; verifiers copy it */
+/* an HMAC-SHA256 that is keyed with a secret; verifiers copy it */
 
 typedef struct {
     EVP_MAC_CTX    *mac;
@@ -33,7 +33,7 @@ typedef struct {
 } mspwh_secret_t;
 
 
-/* one HMAC for each secret, running side by side over one body */
+/* one HMAC for each secret, all of them over the same body */
 
 typedef struct {
     EVP_MAC_CTX    *mac[MSPWH_SECRETS];
@@ -51,8 +51,8 @@ int mspwh_signature_decode(const char *value, size_t length,
 
 /*
  * Keys an HMAC (RFC 2104) with a secret of "length" bytes, at least one.  The
- * text is not kept.  Returns 0, or -1 if OpenSSL fails; only after a 0 must
- * it be cleaned up.
+ * text is not kept.  Returns 0, or -1 if OpenSSL fails; then there is nothing
+ * to clean up.
  */
 int mspwh_secret_init(mspwh_secret_t *hmac, const void *text, size_t length);
 
@@ -67,7 +67,7 @@ void mspwh_secret_cleanup(mspwh_secret_t *hmac);
 int mspwh_secret_equal(const mspwh_secret_t *one, const mspwh_secret_t *two);
 
 /*
- * Overwrites "length" bytes in a way that the compiler does not remove.
+ * Overwrites "length" bytes in a way that the compiler does not optimize away.
  */
 void mspwh_cleanse(void *data, size_t length);
 
@@ -95,14 +95,14 @@ int mspwh_verifier_final(mspwh_verifier_t *verifier,
     const unsigned char digest[MSPWH_DIGEST_LENGTH], int *match);
 
 /*
- * Prepares the verifier for another body under the same secrets, wherever
- * it was in the previous one.  Works only if all of them have "can_reset".
- * Returns 0, or -1 if OpenSSL fails.
+ * Prepares the verifier for another body under the same secrets, in whatever
+ * state it is.  Works only if all of them have "can_reset".  Returns 0, or -1
+ * if OpenSSL fails.
  */
 int mspwh_verifier_reset(mspwh_verifier_t *verifier);
 
 /*
- * Releases what the verifier holds; may be called again.
+ * Releases everything that the verifier holds.  May be called again.
  */
 void mspwh_verifier_cleanup(mspwh_verifier_t *verifier);
 

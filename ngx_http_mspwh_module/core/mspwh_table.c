@@ -38,10 +38,10 @@
 
 #define MSPWH_TABLE_SMALLEST  4096
 
-/* entries for each bucket of a full table */
+/* entries per bucket of a full table */
 #define MSPWH_TABLE_LOAD      2
 
-/* changes of an insertion, which makes the most */
+/* the changes that an insertion makes; all other operations make fewer */
 #define MSPWH_TABLE_CHANGES   9
 
 
@@ -126,7 +126,7 @@ mspwh_table_create(void *memory, size_t size)
 }
 
 
-/* may itself be interrupted: until it ends, the notes are there */
+/* may be interrupted, too: until it ends, the notes are kept */
 
 void
 mspwh_table_recover(mspwh_table_t *table)
@@ -193,7 +193,7 @@ mspwh_table_insert(mspwh_table_t *table,
 }
 
 
-/* an entry that is not in use; the caller commits that it no longer is free */
+/* returns an unused entry; the caller commits that it is no longer free */
 
 static mspwh_table_entry_t *
 mspwh_table_take(mspwh_table_t *table)

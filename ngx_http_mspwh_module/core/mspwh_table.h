@@ -2,8 +2,8 @@
 /*
  * A table of keys in shared memory, each in one of two queues.
  *
- * The caller has a lock, which one process at a time holds while it calls any
- * of these functions, and while it reads an entry.
+ * The caller has a lock, which only one process at a time holds, while it
+ * calls any of these functions and while it reads an entry.
  */
 
 
@@ -18,7 +18,7 @@
 #define MSPWH_TABLE_KEY  32
 
 
-/* an entry is in the one or the other */
+/* each entry is in one of them */
 
 typedef enum {
     MSPWH_TABLE_PENDING = 0,
@@ -32,7 +32,7 @@ typedef enum {
 typedef struct {
     unsigned char         key[MSPWH_TABLE_KEY];
 
-    /* tells it from all later entries of the same key */
+    /* distinguishes it from later entries of the same key */
     uint64_t              number;
 
     uint32_t              next;
@@ -53,15 +53,15 @@ typedef struct mspwh_table_s  mspwh_table_t;
 
 
 /*
- * Makes an empty table in "size" bytes of memory, aligned as malloc() does,
- * for all of its life at the same address in all processes.  It holds an
- * entry for each 66 bytes.  Returns NULL if "size" is less than 4096.
+ * Creates an empty table in "size" bytes of memory, aligned as by malloc(),
+ * that must be at the same address in all processes.  It holds an entry for
+ * each 66 bytes.  Returns NULL if "size" is less than 4096.
  */
 mspwh_table_t *mspwh_table_create(void *memory, size_t size);
 
 /*
- * Call this each time the lock has been taken: if the process that held it
- * before was killed, the change that it had begun is undone.
+ * Must be called each time the lock has been taken: if the process that held
+ * it before was killed, this undoes the change that it had begun.
  */
 void mspwh_table_recover(mspwh_table_t *table);
 

@@ -18,17 +18,17 @@
 #define mspwh_is_alnum(ch)                                                    \
     (mspwh_is_lower(ch) || mspwh_is_upper(ch) || mspwh_is_digit(ch))
 
-/* every character outside ASCII counts as a letter */
+/* non-ASCII characters count as letters */
 #define mspwh_is_word(ch)   (mspwh_is_alnum(ch) || (ch) >= 0x80)
 
 #define mspwh_to_lower(ch)  (mspwh_is_upper(ch) ? (ch) | 0x20 : (ch))
 
 
 /*
- * What follows the first byte of a UTF-8 sequence (RFC 3629, section 4): how
- * many bytes, and the range of the first of them.  The range excludes
- * overlong forms, surrogates and everything above U+10FFFF.  "left" is 0 if
- * no sequence starts with this byte.
+ * The bytes after the first one of a UTF-8 sequence (RFC 3629, section 4): how
+ * many there are, and the range of the first of them.  The range excludes
+ * overlong forms, surrogates and everything above U+10FFFF.  "left" is 0 if no
+ * sequence starts with this byte.
  */
 
 typedef struct {

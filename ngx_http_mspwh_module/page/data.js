@@ -1,4 +1,4 @@
-/* what nginx has said, and asking it again */
+/* the data from nginx, and how it is fetched */
 
 const ROWS = 12, POLL = 2000, TIMEOUT = 8000, KEPT = 500, BATCH = 50, DAY = 1440, MINUTE = 60000;
 
@@ -33,7 +33,7 @@ function forget() {
   data = null;
 }
 
-/* fewer than were asked for are all that nginx has; else nothing is between */
+/* whether no deliveries are missing between the new list and the known ones */
 function joins(list) {
   return list.length < BATCH || deliveries.has(list.at(-1).number);
 }
@@ -62,7 +62,7 @@ async function poll() {
       got = await get(asked(true));
     }
   } catch (e) {
-    /* the state tells */
+    /* the state line shows it */
   }
   if (mine !== round) return;
   timer = setTimeout(poll, POLL);
@@ -74,7 +74,7 @@ async function poll() {
   tick();
 }
 
-/* of the chosen span, oldest first: a bin of one minute, or of fifteen */
+/* the bins of the chosen span, oldest first, each of one or fifteen minutes */
 function bins() {
   const step = shown.span === DAY ? 15 : 1;
   const end = Math.floor(data.time * 1000 / MINUTE / step) * step;
@@ -96,13 +96,13 @@ function bins() {
 
 const spanWords = () => ({ 10: "10 min", 60: "hour", 1440: "24 h" })[shown.span];
 
-/* events that have failed in ten minutes */
+/* the events that failed in the last ten minutes */
 function failing() {
   const since = data.time * 1000 - 10 * MINUTE;
   return sum([...minutes].filter(([t]) => t > since).map(([, h]) => h.failed));
 }
 
-/* what needs a person, in words */
+/* what needs attention, in words */
 function alarms() {
   const list = [];
   if (failing()) list.push(many(failing(), "event") + " failed in the last 10 min");
@@ -112,7 +112,7 @@ function alarms() {
   return list;
 }
 
-/* seconds that the oldest event has waited on disk */
+/* how long the oldest event has waited on disk, in seconds */
 function oldest() {
   const times = data.spool.filter(s => s.oldest).map(s => Date.parse(s.oldest) / 1000);
   return times.length ? now() - Math.min(...times) : 0;

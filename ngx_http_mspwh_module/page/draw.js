@@ -1,4 +1,4 @@
-/* text goes into elements as text, never as HTML */
+/* text is always inserted as text, never as HTML */
 
 const $ = id => document.getElementById(id);
 
@@ -13,12 +13,12 @@ function show(e, text) {
   if (e.textContent !== text) e.textContent = text;
 }
 
-/* a name with dots or underscores, which may be broken after each */
+/* a name that may be broken after each dot or underscore */
 function broken(text) {
   return text.split(/(?<=[._])/).flatMap((part, i) => i ? [make("wbr"), part] : [part]);
 }
 
-/* of { name, code, sub, n, parts: [[class, n]], note }; a row stays as its name does */
+/* rows are { name, code, sub, n, parts: [[class, n]], note }; they are rebuilt only if a name changes */
 function bars(id, rows) {
   const table = $(id), max = Math.max(1, ...rows.map(r => r.n));
   const body = table.tBodies[0] || table.createTBody();

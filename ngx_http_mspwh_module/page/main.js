@@ -1,4 +1,4 @@
-/* the page: what is shown of it all, and what a click does */
+/* the page: what it shows, and what clicks do */
 
 function tiles(list) {
   const of = kind => sum(list.map(b => b[kind]));
@@ -159,7 +159,7 @@ function render() {
     + iso(data.start * 1000) + ", up " + ago(now() - data.start) + ".");
 }
 
-/* what changes with the time alone */
+/* the parts that change as time passes */
 function tick() {
   let alarm = [];
   if (data) {
@@ -177,7 +177,7 @@ function tick() {
   mark(lost || alarm.length > 0);
 }
 
-/* the tab tells, too */
+/* the title and the icon show it, too */
 function mark(bad) {
   const title = (bad ? "(!) " : "") + "MSP Manager webhooks", icon = document.querySelector("link[rel=icon]");
   if (document.title === title && icon.dataset.bad === String(bad)) return;
@@ -187,7 +187,7 @@ function mark(bad) {
     + "viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='" + (bad ? "#d3303b" : "#1e8a4a") + "'/></svg>");
 }
 
-/* the address has what was chosen, to be passed on */
+/* the address contains the selection, so that it can be shared */
 function remember() {
   const hash = new URLSearchParams();
   for (const name of ["webhook", "outcome", "ticket"]) if (shown[name]) hash.set(name, shown[name]);

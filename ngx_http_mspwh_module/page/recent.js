@@ -99,9 +99,9 @@ function logCommand(d) {
     + quoted(data.error_log || "/var/log/nginx/error.log");
 }
 
-/* those that are used, or named; a location that error_page leads to often has no name */
+/* webhooks that are used or named; the target of an error_page often has no name */
 const names = () => data.webhooks.filter(w => w.requests || w.webhook !== "default"
   || data.webhooks.length < 2).map(w => w.webhook);
 
-/* more than one webhook to tell apart */
+/* whether there is more than one webhook */
 const several = () => names().length > 1 && !shown.webhook;

@@ -1,7 +1,7 @@
 
 "use strict";
 
-/* plain words for what the counters call it, and what to do about it */
+/* plain words for the names of the counters, and what to do */
 
 const VERDICT = {
   verified: "Verified",
@@ -73,7 +73,7 @@ const ANOMALY = {
 
 const words = code => (REASON[code] || [code])[0];
 
-/* what became of a delivery: [class, words, what to do] */
+/* the outcome of a delivery: [class, words, what to do] */
 
 function outcome(d) {
   const taken = d.status >= 200 && d.status < 400;
@@ -126,7 +126,7 @@ function many(n, one, more = one + "s") {
 
 const two = n => String(n).padStart(2, "0");
 
-/* of the viewer's zone, and with it */
+/* in the viewer's time zone, which is shown, too */
 
 function clock(date) {
   return two(date.getHours()) + ":" + two(date.getMinutes()) + ":" + two(date.getSeconds());
@@ -141,6 +141,6 @@ function iso(ms) {
   return day(date) + "T" + clock(date) + (zone < 0 ? "-" : "+") + two(Math.floor(z / 60)) + ":" + two(z % 60);
 }
 
-/* so that a shell takes it for one word */
+/* quotes a text as one word for a shell */
 
 const quoted = text => "'" + text.replaceAll("'", "'\\''") + "'";

@@ -125,7 +125,7 @@ fuzz_mend(char *text, size_t length)
         code = fuzz_hex(p, end);
 
         if (code == -1) {
-            /* the next byte begins no escape */
+            /* the next byte does not start an escape */
             p++;
             continue;
         }
@@ -151,7 +151,7 @@ fuzz_mend(char *text, size_t length)
 }
 
 
-/* the code of the \u escape that is here, or -1 */
+/* returns the code of the \u escape at "p", or -1 */
 
 static int
 fuzz_hex(const char *p, const char *end)

@@ -1,7 +1,8 @@
 
 /*
- * What the fuzz targets share: a check that ends the process, choices that
- * depend on nothing but the input, and documents as other parsers take them.
+ * Shared by the fuzz targets: a check that ends the process, choices that
+ * depend only on the input, and documents in the form that other parsers
+ * accept.
  */
 
 
@@ -27,19 +28,19 @@
     } while (0)
 
 
-/* libFuzzer calls this one */
+/* libFuzzer calls this function */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
-/* Returns a state to begin with, from all bytes (FNV-1a); never 0. */
+/* Returns an initial state, computed from all bytes (FNV-1a); never 0. */
 uint64_t fuzz_seed(const void *data, size_t length);
 
 /* Returns a number below "below". */
 size_t fuzz_random(uint64_t *state, size_t below);
 
 /*
- * Returns a copy of its own, null-terminated; without the null, so that the
- * sanitizer sees both ends of it; and an array of bytes that is filled later.
+ * Return a new copy, null-terminated; one without the null, so that the
+ * sanitizer sees both ends of it; and an array of bytes to be filled later.
  */
 char *fuzz_string(const void *data, size_t length);
 void *fuzz_copy(const void *data, size_t length);
@@ -53,8 +54,8 @@ void fuzz_feed(void (*feed)(void *, const void *, size_t), void *to,
     const uint8_t *data, size_t size, int way);
 
 /*
- * Replaces, in place, escapes that other parsers refuse: those of null
- * characters, and of surrogates without their other half.
+ * Replaces, in place, escapes that other parsers reject: null characters and
+ * unpaired surrogates.
  */
 void fuzz_mend(char *text, size_t length);
 

@@ -1,15 +1,15 @@
 
 /*
- * The input is a pattern, and after a line's end an event type, which is the
- * pattern if there is no such end.  For each one:
+ * The input is a pattern and, after a newline, an event type, which without a
+ * newline is the pattern again.  For each input:
  *
- *   - case and separators do not change which of the known types a text is,
- *     nor does its canonical form;
- *   - a canonical form is made of small letters, digits and escaped bytes,
- *     with single dots between; that of ASCII is its own;
- *   - an accepted pattern matches itself, or its first words with others
- *     behind, but not without; if another was meant, that one is accepted;
- *   - a text with escapes is made of unreserved characters, and says the
+ *   - neither case nor separators change which known type a text is, or its
+ *     canonical form;
+ *   - a canonical form consists of lowercase letters, digits and escaped
+ *     bytes, with single dots in between; that of ASCII text is its own;
+ *   - an accepted pattern matches itself, or its first words followed by
+ *     others, but not without them; if another was meant, that is accepted;
+ *   - a text with escapes consists of unreserved characters, and means the
  *     same.
  */
 
@@ -107,7 +107,7 @@ fuzz_type(const char *type)
 }
 
 
-/* the same with the case turned, and separators all over */
+/* the same type with inverted case, and with separators everywhere */
 
 static void
 fuzz_respell(const char *type)

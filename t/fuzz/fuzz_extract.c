@@ -1,17 +1,17 @@
 
 /*
  * The input is lines of JSON pointers, an empty line, and a document.  For
- * each one:
+ * each input:
  *
  *   - a line is a pointer if it is one by RFC 6901, is UTF-8 without null
  *     characters and has 1 to 32 tokens; the tokens are those of the line;
- *   - what is found by a pointer or by a name, and whether it is ambiguous,
- *     is what a search in cJSON's tree of the whole document finds;
- *   - fed in any pieces, the same is found, and the event is the same;
- *   - ids and types have their form; without an event, there is nothing;
+ *   - a pointer or a name finds the same value, ambiguous or not, as a search
+ *     in cJSON's tree of the whole document;
+ *   - fed in any pieces, it gives the same values and the same event;
+ *   - ids and types have the right form; without an event, they are empty;
  *   - the same members inside another object make the same event.
  *
- * cJSON takes numbers for doubles, so it gets strings of the characters, with
+ * cJSON keeps numbers as doubles, so it gets strings of their characters, with
  * a mark in front, and the mended document (fuzz_mend).
  */
 
@@ -33,7 +33,7 @@ typedef struct {
     unsigned              npointers;
     mspwh_pointer_t      *pointers[FUZZ_POINTERS];
 
-    /* all are values; the roles share them, too, or have none */
+    /* all pointers are values; the roles have them, too, or none */
     mspwh_fields_t        fields;
     mspwh_event_plan_t   *plan;
 } fuzz_input_t;
@@ -148,7 +148,7 @@ fuzz_is_pointer(const char *text, size_t length)
     json_t   *json;
     unsigned  tokens;
 
-    /* jansson has strings of UTF-8 only */
+    /* jansson's strings are UTF-8 only */
 
     json = json_stringn(text, length);
     if (json == NULL || memchr(text, '\0', length) != NULL) {
@@ -172,7 +172,7 @@ fuzz_is_pointer(const char *text, size_t length)
 }
 
 
-/* put together again, the tokens are the text */
+/* joined again, the tokens are the text */
 
 static void
 fuzz_tokens(const mspwh_pointer_t *pointer, const char *text)
@@ -250,7 +250,7 @@ fuzz_document(fuzz_input_t *input, const uint8_t *data, size_t size)
         fuzz_same_event(input, data, size, way, error, &event);
     }
 
-    /* not with pointers, nor with a byte order mark, a name too many */
+    /* only without pointers or a mark: that would be one name too many */
 
     if (input->npointers == 0 && extract.is_object && data[0] != 0xef
         && extract.json.error == MSPWH_JSON_OK)
@@ -295,7 +295,7 @@ fuzz_same_event(fuzz_input_t *input, const uint8_t *data, size_t size,
 
     same = fuzz_event(&again, &extract, input, data, size, way);
 
-    /* one level more may be one too many */
+    /* one more level may be one too many */
 
     if (extract.json.error != MSPWH_JSON_TOO_DEEP) {
         fuzz_check(same == error, "%s, not %s", mspwh_event_strerror(same),
@@ -326,7 +326,7 @@ fuzz_extract_feed(void *to, const void *data, size_t length)
 }
 
 
-/* of a document that is refused there is no event either */
+/* a document that is rejected has no event either */
 
 static mspwh_event_error_e
 fuzz_event(mspwh_event_t *event, mspwh_extract_t *extract,
@@ -382,7 +382,7 @@ fuzz_form(const mspwh_event_t *event, mspwh_event_error_e error)
 }
 
 
-/* all that is found, against the same search in the tree of cJSON */
+/* compares everything that was found with a search in cJSON's tree */
 
 static void
 fuzz_compare(fuzz_input_t *input, const mspwh_extract_t *extract,
@@ -496,7 +496,7 @@ fuzz_cjson(const char *text, size_t length)
 }
 
 
-/* the shallowest members of a name in nested objects */
+/* finds the shallowest members of a name in nested objects */
 
 static void
 fuzz_by_name(fuzz_search_t *search, const cJSON *object, const char *name,
@@ -530,7 +530,7 @@ fuzz_by_name(fuzz_search_t *search, const cJSON *object, const char *name,
 }
 
 
-/* all members of a name: JSON does not forbid repeating one */
+/* finds all members of a name, as JSON allows repeated names */
 
 static void
 fuzz_by_pointer(fuzz_search_t *search, const cJSON *item,
@@ -587,7 +587,7 @@ fuzz_another(fuzz_search_t *search, const cJSON *item, unsigned depth)
 }
 
 
-/* of a string or a number, or NULL */
+/* returns the text of a string or a number, or NULL */
 
 static const char *
 fuzz_text(const cJSON *item)

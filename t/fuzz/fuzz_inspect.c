@@ -1,11 +1,11 @@
 
 /*
- * The input is a document.  For each one:
+ * The input is a document.  For each input:
  *
- *   - the pointer that mspwh-inspect tells for a value is a JSON pointer, and
- *     leads to that value, unless the document has the pointer's place twice;
- *   - a role that is found has a pointer, unless it is in too many containers,
- *     or in one whose name cannot be told.
+ *   - the pointer that mspwh-inspect reports for a value is a JSON pointer,
+ *     and leads to that value, unless the pointer matches two places;
+ *   - a role that is found has a pointer, unless it is nested too deeply, or
+ *     in a container whose name cannot be reported.
  */
 
 

@@ -1,24 +1,24 @@
 
 /*
- * The input is a document.  For each one:
+ * The input is a document.  For each input:
  *
  *   - fed in any pieces, it gets the same error at the same byte and line, and
- *     the handler is told the same;
- *   - a handler that is told nothing, or half of it, changes no verdict;
- *   - jansson accepts it, too, or refuses it, too;
- *   - what is told, written down as JSON, means the same to jansson as the
- *     document does;
- *   - a number has the characters that the document has.
+ *     the handler gets the same reports;
+ *   - the verdict does not depend on how much the handler wants;
+ *   - jansson accepts it as well, or rejects it as well;
+ *   - the reports, written as JSON, mean the same to jansson as the document;
+ *   - a number has the same characters as in the document.
  *
- * jansson is strict.  Where it differs from RFC 8259 or from this parser:
+ * jansson is strict.  Its differences from RFC 8259 or from this parser:
  *
- *   - escaped null characters and surrogates without their other half: it
- *     gets others instead (fuzz_mend);
- *   - a number too large for its type: it gets a zero (fuzz_jansson);
- *   - a null byte after a number or a word gets lost: it gets 0x01, which is
- *     allowed nowhere either (fuzz_jansson);
- *   - a byte order mark in front: it gets the rest;
- *   - depth: this parser's limit is the lower one; then nothing is compared.
+ *   - it rejects escaped null characters and unpaired surrogates, and gets
+ *     others instead (fuzz_mend);
+ *   - it rejects a number too large for its type, and gets a zero instead
+ *     (fuzz_jansson);
+ *   - it loses a null byte after a number or a word, and gets 0x01 instead,
+ *     which is not allowed either (fuzz_jansson);
+ *   - it rejects a byte order mark, and gets the rest;
+ *   - this parser's depth limit is lower; beyond it, nothing is compared.
  */
 
 
@@ -34,18 +34,18 @@ typedef struct {
     mspwh_json_t      json;
     const uint8_t    *data;
 
-    /* tell of all, or skip members and elements by their places */
+    /* report everything, or skip members and elements by their place */
     int               is_sparse;
     unsigned          place;
 
-    /* what was told, as JSON */
+    /* the reports, as JSON */
     char             *text;
     size_t            length;
     size_t            size;
     unsigned          depth;
     char              open[MSPWH_JSON_DEPTH];
 
-    /* a text was too long to be told */
+    /* a text was too long to be reported */
     int               is_cut;
 } fuzz_told_t;
 
@@ -158,7 +158,7 @@ fuzz_element(void *data)
 
     fuzz_next(told);
 
-    /* a call after each element: now this one, now some or all skipped */
+    /* the next call: this element, or some or all are skipped */
 
     if (told->is_sparse && told->place++ % 2 == 0) {
         return told->place % 5 ? told->place % 5 : MSPWH_JSON_NEVER;
@@ -284,7 +284,7 @@ fuzz_tell(fuzz_told_t *told, const uint8_t *data, size_t size, int way,
         return;
     }
 
-    /* the first error stays, whatever follows */
+    /* the first error remains, whatever follows */
 
     stopped = told->json.offset;
     fuzz_check(stopped <= size
@@ -316,7 +316,7 @@ fuzz_same(const fuzz_told_t *one, const fuzz_told_t *two)
 }
 
 
-/* what is told of the mended document is a document again */
+/* the reports about the mended document make a document again */
 
 static void
 fuzz_compare(const char *text, size_t length, json_t *json)
@@ -365,7 +365,7 @@ fuzz_jansson(const char *text, size_t length)
 }
 
 
-/* a zero for the number that ends here; 0 if it is not a whole one */
+/* replaces a number that ends here by a zero; returns 0 if it is incomplete */
 
 static int
 fuzz_zero(char *text, size_t end)

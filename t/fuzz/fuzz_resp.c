@@ -1,12 +1,12 @@
 
 /*
- * The input is what a store answers.  What has to hold:
+ * The input is a store's answer.  For each input:
  *
- *   - read in pieces of any size, it gives the elements that a parser of the
- *     whole gives, which is written apart, and ends as that does: whole, in
- *     the middle of an element, or as no RESP2;
- *   - a text has its length, and of its bytes the first;
- *   - the words of a command that is written are read again.
+ *   - read in pieces of any size, it gives the same elements as a separately
+ *     written parser of the whole, and ends the same way: complete, in the
+ *     middle of an element, or as invalid RESP2;
+ *   - a text has its length, and its first bytes;
+ *   - the words of a written command can be read again.
  */
 
 
@@ -16,7 +16,7 @@
 #include <string.h>
 
 
-/* a parser of the whole: "at" is where it is, or what it is at the end */
+/* a parser of the whole: "at" is its position, and then the end */
 
 typedef struct {
     const char         *at;
@@ -93,7 +93,7 @@ fuzz_pieces(const uint8_t *data, size_t size, uint64_t *random)
 }
 
 
-/* 1, or 0 if the input ends before, or -1 */
+/* returns 1, 0 if the input ends before, or -1 */
 
 static int
 fuzz_element(fuzz_model_t *model)
@@ -186,7 +186,7 @@ fuzz_bulk(fuzz_model_t *model)
 }
 
 
-/* counts an element down in the arrays that it is in */
+/* counts down the arrays that an element is in */
 
 static int
 fuzz_count(fuzz_model_t *model)

@@ -1,14 +1,12 @@
 
 /*
- * The input is the value of a signature header, and a body.  What has to
- * hold:
+ * The input is the value of a signature header, and a body.  For each input:
  *
- *   - the value is accepted where it is the canonical, padded Base64 of 32
- *     bytes, judged by its characters, and gives these bytes: encoded again
- *     they are the value;
- *   - any 32 bytes, encoded, are decoded again;
- *   - the HMAC of a body in pieces is that of the whole one, under each
- *     key; the first of equal keys is found, none for one bit of difference.
+ *   - the value is accepted if it is the canonical, padded Base64 of 32 bytes,
+ *     judged by its characters; encoding the decoded bytes gives the value;
+ *   - any 32 bytes can be encoded and decoded again;
+ *   - the HMAC of a body in pieces is that of the whole body, under each key;
+ *     the first of equal keys is found, and none if one bit differs.
  */
 
 
@@ -72,7 +70,7 @@ fuzz_value(const char *value, size_t length)
 }
 
 
-/* 43 characters of the alphabet, of which the last ends in two zero bits */
+/* whether a value has 43 digits, the last of which ends in two zero bits */
 
 static int
 fuzz_is_canonical(const char *value, size_t length)
@@ -137,7 +135,7 @@ fuzz_verify(const uint8_t *data, size_t size)
     fuzz_body(&verifier, data, size, &random);
     fuzz_final(&verifier, digest, expected);
 
-    /* once more, after a part of another body */
+    /* once more, after part of another body */
 
     fuzz_check(mspwh_verifier_reset(&verifier) == 0, "no reset");
     fuzz_body(&verifier, digest, fuzz_random(&random, 32), &random);

@@ -95,7 +95,7 @@ replay_read(const char *directory, const char *name, uint8_t *data)
 }
 
 
-/* each variation is of the one before */
+/* each variation changes the one before */
 
 static size_t
 replay_vary(uint8_t *data, size_t size, uint64_t *state)

@@ -1,7 +1,7 @@
 package Chromium;
 
-# Headless Chromium, driven by the Chrome DevTools Protocol over a pipe:
-# JSON messages, each ended by a null byte.
+# Drives headless Chromium by the Chrome DevTools Protocol over a pipe: JSON messages, each followed by a
+# null byte.
 
 use strict;
 use warnings;
@@ -29,7 +29,7 @@ sub start {
     pipe my $ours_in, my $theirs_out or die "pipe: $!";
     my $pid = fork // die "fork: $!";
     if (!$pid) {
-        # a group of its own: its processes are ended together
+        # a process group of its own, so that all its processes can be ended together
         setpgrp;
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', "$dir/log";
@@ -64,7 +64,7 @@ sub stop {
 
 sub DESTROY { local ($?, $@); $_[0]->stop }
 
-# Takes one message, or returns nothing when there is none in time.
+# Returns one message, or nothing if there is none in time.
 sub message {
     my ($self, $seconds) = @_;
     my $until = time + $seconds;
@@ -99,7 +99,7 @@ sub call {
     die "$method: no answer\n" . $self->log;
 }
 
-# Opens a page; the calls that follow are about it.
+# Opens a page, which all later calls refer to.
 sub open_page {
     my ($self, $url, %o) = @_;
     delete $self->{session};
@@ -123,7 +123,7 @@ sub view {
         { features => [{ name => 'prefers-color-scheme', value => $o{dark} ? 'dark' : 'light' }] });
 }
 
-# The value of a JavaScript expression.
+# Returns the value of a JavaScript expression.
 sub value {
     my ($self, $expression) = @_;
     my $r = $self->call('Runtime.evaluate',
@@ -144,7 +144,7 @@ sub key {
     }
 }
 
-# Waits until it is true.
+# Waits until a JavaScript expression is true.
 sub wait_for {
     my ($self, $expression, $seconds) = @_;
     my $until = time + ($seconds // 15);
@@ -156,7 +156,7 @@ sub wait_for {
     return $self->value($expression);
 }
 
-# Of the whole page, or of so much of its top.
+# Saves a screenshot of the whole page, or of that height from its top.
 sub screenshot {
     my ($self, $file, $width, $height) = @_;
     my $clip = $width && { x => 0, y => 0, width => $width, height => $height, scale => 1 };
@@ -166,7 +166,7 @@ sub screenshot {
     print $fh decode_base64($r->{data});
 }
 
-# What the console shows as errors and warnings: of scripts, policy and network.
+# Returns the console's errors and warnings: from scripts, policies and the network.
 sub complaints {
     my $self = shift;
     $self->value('1');
@@ -183,7 +183,7 @@ sub complaints {
     return @found;
 }
 
-# Where the page has fetched from.
+# Returns the URLs that the page has fetched.
 sub requests {
     my $self = shift;
     return map { $_->{params}{request}{url} }

@@ -1,8 +1,8 @@
 package Http2;
 
-# A client that speaks HTTP/2 frame by frame, so that it can speak it badly. Header
-# fields are literals without indexing (RFC 7541, section 6.2.2), with no Huffman code;
-# of the answers' fields only the status is read.
+# A client that speaks HTTP/2 frame by frame, so that it can also violate the protocol. Header fields are
+# literals without indexing (RFC 7541, section 6.2.2) and without Huffman code; of the answers' fields, only
+# the status is read.
 
 use strict;
 use warnings;
@@ -47,7 +47,7 @@ sub integer {
 
 sub text { integer(length $_[0], 7) . $_[0] }
 
-# A header block of names and values.
+# Returns a header block of names and values.
 sub fields {
     my $block = '';
     while (my ($name, $value) = splice @_, 0, 2) {
@@ -58,7 +58,7 @@ sub fields {
 
 sub window_update { frame(WINDOW_UPDATE, 0, $_[0], pack 'N', $_[1]) }
 
-# Settings as in h2_connection('h2', INITIAL_WINDOW_SIZE, 0).
+# Opens a connection, with settings as in h2_connection('h2', INITIAL_WINDOW_SIZE, 0).
 sub h2_connection {
     my ($port, @settings) = @_;
     my $c = connection($port);
@@ -73,7 +73,7 @@ sub h2_connection {
 
 sub h2_send { return send_bytes(@_) }
 
-# The frames of a POST, on a stream of its own: body in pieces of the given size.
+# Returns the frames of a POST on a stream of its own, with the body in pieces of the given size.
 sub h2_post {
     my ($c, %o) = @_;
     my $stream = $c->{stream};
@@ -90,8 +90,8 @@ sub h2_post {
     return ($stream, $frames);
 }
 
-# Sends a POST on a stream of its own, no faster than the windows allow, and returns the status of the answer:
-# 0 if the stream or the connection is closed without one.
+# Sends a POST on a stream of its own, no faster than the windows allow, and returns the status of the
+# answer, or 0 if the stream or the connection is closed without one.
 sub h2_upload {
     my ($c, %o) = @_;
     my $stream = $c->{stream};
@@ -131,7 +131,7 @@ sub h2_upload {
     }
 }
 
-# The next frame as (type, flags, stream, payload); nothing at the end, or after that long.
+# Returns the next frame as (type, flags, stream, payload), or nothing at the end or after a timeout.
 sub h2_read {
     my ($c, $seconds) = @_;
     my $until = time + $seconds;
@@ -153,16 +153,16 @@ sub h2_read {
 
 sub status {
     my $block = shift;
-    # changes of the dynamic table's size
+    # skips changes of the dynamic table's size
     $block =~ s/\A(?:[\x20-\x3e]|\x3f[\x80-\xff]*[\x00-\x7f])+//;
     my $first = ord $block;
     return $status_of{ $first & 127 } // 0 if $first & 128;
     return $block =~ /\A.\x03([1-5]\d\d)/s ? $1 : 0;
 }
 
-# Reads until the streams are answered, reset, or the connection ends: a hash by stream of
-# { status, bytes, reset, done }, and under 0 { goaway, closed }. The windows are kept open,
-# unless starve is set.
+# Reads until the streams are answered or reset, or the connection ends. Returns a hash by stream of {
+# status, bytes, reset, done }, with { goaway, closed } under 0. Keeps the windows open, unless starve is
+# set.
 sub h2_wait {
     my ($c, $streams, %o) = @_;
     my $until = time + ($o{timeout} // TIMEOUT);

@@ -1,6 +1,6 @@
 package MspwhClient;
 
-# An HTTP/1 client that can send anything, as slowly as it likes, and reads what comes back.
+# An HTTP/1 client that can send anything, as slowly as it likes, and reads the answers.
 
 use strict;
 use warnings;
@@ -28,7 +28,7 @@ sub connection {
     return { socket => $s, buffer => '', deadline => time + TIMEOUT };
 }
 
-# False when the peer stopped reading; what it said can still be read.
+# Returns false if the peer has stopped reading; its answer can still be read.
 sub send_bytes {
     my ($c, $bytes) = @_;
     my $select = IO::Select->new($c->{socket});
@@ -105,7 +105,7 @@ sub take_body {
     return '';
 }
 
-# undef when no complete response came in time.
+# Returns undef if no complete response arrives in time.
 sub read_response {
     my ($c, %o) = @_;
     $c->{deadline} = time + ($o{timeout} // TIMEOUT);
@@ -143,7 +143,7 @@ sub request_bytes {
     return "$text\r\n" . ($body // '');
 }
 
-# request(path => ..., method, headers => [name => value ...], body, chunked, http)
+# Usage: request(path => ..., method, headers => [name => value ...], body, chunked, http).
 sub request {
     my %o = @_;
     my $c = $o{connection} // connection($o{port});

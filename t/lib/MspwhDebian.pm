@@ -1,7 +1,7 @@
 package MspwhDebian;
 
-# An nginx laid out as Debian's: the lines of its nginx.conf that matter, with modules-enabled, conf.d and
-# sites-enabled below the directory of an instance.
+# An nginx with the layout of Debian's: the lines of its nginx.conf that matter, and modules-enabled, conf.d
+# and sites-enabled below the directory of an instance.
 
 use strict;
 use warnings;
@@ -41,7 +41,7 @@ CONF
 sub in { my $instance = shift; return instance_file($instance, $_[0]) }
 sub text_of { my $file = in(@_); return slurp($file) }
 
-# Puts a file below /etc/nginx of an instance, with its paths led into the instance.
+# Creates a file below /etc/nginx of an instance, with its paths changed to the instance's.
 sub etc {
     my ($instance, $file, $text) = @_;
     my $path = in($instance, "etc/nginx/$file");
@@ -56,7 +56,7 @@ sub begin {
     define_instance($instance, $text, port($port));
 }
 
-# $port names one that the instance listens at.
+# $port is the name of a port that the instance listens at.
 sub begin_debian {
     my ($instance, $port) = @_;
     begin($instance, $conf, $port);
@@ -66,7 +66,8 @@ sub begin_debian {
         MspwhTest::load_module() . "\n");
 }
 
-# What nginx -t says, but for notices, of other modules too, and that it is not root.
+# Returns the output of nginx -t, without notices, those of other modules included, and without the warning
+# that it does not run as root.
 sub checked {
     my $instance = shift;
     my ($rc, $text) = run(nginx(), qw(-t -q -p), in($instance, ''), '-c', in($instance, 'nginx.conf'));
@@ -74,7 +75,7 @@ sub checked {
     return ($rc, $text);
 }
 
-# The log is written after the answer.
+# Waits for the log, which is written after the answer.
 sub logged {
     my ($instance, $file, $pattern, $what) = @_;
     my $text;

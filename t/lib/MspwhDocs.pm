@@ -1,21 +1,21 @@
 package MspwhDocs;
 
-# The configurations in README.md and docs/*.md, made ready for a real nginx.
+# Takes the configurations in README.md and docs/*.md, and prepares them for a real nginx.
 #
-# A block is complete, or a part of one; its first column tells which part:
+# A block is a whole nginx.conf, or a part of one; the words in its first column tell which:
 #   "http {", "load_module"                     a whole nginx.conf
-#   "server {", "upstream", "map", ...          what is in http
-#   "location"                                  what is in server
-#   anything else                               what is in location
+#   "server {", "upstream", "map", ...          the content of http
+#   "location"                                  the content of server
+#   anything else                               the content of location
 #
-# What is rewritten, to run it here:
+# To run it here, these are replaced:
 #   "listen PORT"                               a free port of 127.0.0.1
-#   paths of files                              in the test's directory; secrets and
-#                                               certificates are made
-#   127.0.0.1:PORT, HOST.example.com and such   a backend that records what it gets
-#   hooks.slack.com in proxy_pass, likewise
+#   paths of files                              files in the test's directory; secrets and
+#                                               certificates are created
+#   127.0.0.1:PORT, HOST.example.com and such   a backend that records its requests
+#   hooks.slack.com in proxy_pass               the same
 #   "https://" before a backend                 "http://"
-#   an upstream the block names but has not     the backend "upstream NAME"
+#   an upstream that the block lacks            the backend "upstream NAME"
 
 use strict;
 use warnings;
@@ -42,8 +42,8 @@ sub page_text {
     return scalar <$fh>;
 }
 
-# Every ```nginx block: page, line, heading, text and, where a comment
-# <!-- not checked: REASON --> stands before it, the reason.
+# Returns every ```nginx block: page, line, heading, text and, if a comment <!-- not checked: REASON -->
+# precedes it, the reason.
 sub blocks {
     my @blocks;
     for my $page (@_ ? @_ : pages()) {
@@ -71,7 +71,7 @@ sub blocks {
     return @blocks;
 }
 
-# The text of the only block, or of the one whose number is given, under a heading.
+# Returns the text of the only block under a heading, or of the one with the given number.
 sub recipe {
     my ($page, $heading, $n) = @_;
     my @found = grep { $_->{heading} eq $heading } blocks($page);
@@ -89,7 +89,7 @@ sub level {
     return 'location';
 }
 
-# The block with all it needs around it, as the content of http.
+# Returns the block with everything that it needs around it, as the content of http.
 sub http_part {
     my $text = shift;
     my $level = level($text);
@@ -103,7 +103,7 @@ sub http_part {
     return "server {\nlisten 8080;\nclient_max_body_size 64m;\n$secret$text}\n";
 }
 
-# ... as a whole nginx.conf.
+# ... as a complete nginx.conf.
 sub whole {
     my $text = shift;
     my $inside = http_part($text);
@@ -162,7 +162,7 @@ sub ready {
     return $text;
 }
 
-# The address of the recording backend of a name.
+# Returns the address of the recording backend with this name.
 sub backend { '127.0.0.1:' . MspwhTest::backend_port($_[0]) }
 
 1;

@@ -1,7 +1,7 @@
 package MspwhFaults;
 
-# Makes calls fail in the worker of a test's nginx, one at a time, by t/lib/faults/;
-# and tells what has come of it: the answer, what the backend got, what the spool has, what is left in use.
+# Makes calls fail in the worker of a test's nginx, one at a time, by means of t/lib/faults/; and finds out
+# the consequences: the answer, what the backend got, what is in the spool, and what is still in use.
 
 use strict;
 use warnings;
@@ -26,7 +26,7 @@ our @EXPORT = qw(
 use constant { CLASS_OWN => 1, CLASS_MEMORY => 2, CLASS_FILES => 3, CLASS_SIZES => 4 };
 use constant { MODE_ONCE => 0, MODE_FROM_THEN_ON => 1, MODE_SHORT => 2 };
 
-# faults_t and faults_site_t
+# the layout of faults_t and faults_site_t
 use constant { SITES => 1024, TRACE => 32768, HEAD => 24 + 48, SITE => 64 };
 use constant SIZE => HEAD + 40 + SITES * SITE + TRACE * 2;
 
@@ -36,7 +36,8 @@ our $Name = 'X-Webhook-Signature';
 
 my ($control, $worker, @certificate);
 
-# Skips the test where the module is no file of its own, or what is to fail cannot be preloaded.
+# Skips the test if the module is not a file of its own, or if the library with the faults cannot be
+# preloaded.
 sub build_faults {
     my $class = shift;
     plan skip_all => 'the module is no file of its own'
@@ -50,7 +51,7 @@ sub build_faults {
     mkdir dir() . '/files';
     write_file('control', "\0" x SIZE);
     open $control, '+<:raw', dir() . '/control' or die "control: $!";
-    # the log tells of the calls that fail, only other things are alarming
+    # the calls that are made to fail are in the log, so only other lines are alarming
     $MspwhTest::Alarms = qr/exited on signal|\[alert\] (?!.*(?:close|unlink|read)\(\))/;
 }
 
@@ -83,7 +84,7 @@ sub sysread_at {
     return $bytes;
 }
 
-# arm(class, target, mode, errno, skipped, any): target 0 counts only; "any" is for any process.
+# Usage: arm(class, target, mode, errno, skipped, any). Target 0 only counts; "any" means any process.
 sub arm {
     my ($class, $target, %o) = @_;
     syswrite_at(0, pack 'L', 0);
@@ -93,7 +94,7 @@ sub arm {
     syswrite_at(0, pack 'L', $class);
 }
 
-# What was counted, and the site of the last that failed.
+# Returns the number of calls, and the site of the last one that failed.
 sub disarm {
     syswrite_at(0, pack 'L', 0);
     my ($count, $failed, $site) = unpack 'Q3', sysread_at(HEAD, 24);
@@ -111,7 +112,7 @@ sub sites {
 
 sub reset_sites { syswrite_at(HEAD + 32, "\0" x (8 + SITES * SITE)) }
 
-# Which of so many calls are to fail: all, or of each site the first few and the last.
+# Returns which of so many calls are to fail: all, or the first few and the last one of each site.
 sub picked {
     my ($count, $few) = @_;
     $count = TRACE if $count > TRACE;
@@ -126,7 +127,7 @@ sub picked {
     return sort { $a <=> $b } keys %pick;
 }
 
-# Blocks of memory in use, once nothing changes any more, and descriptors.
+# Returns the blocks of memory in use, once the number no longer changes.
 sub in_use {
     my $wanted = shift;
     my ($last, $same) = (-1, 0);
@@ -166,7 +167,7 @@ sub kinds {
     my $unknown = { type => "Snow\xe2\x98\x83" };
     my $huge = { size => 150_000 };
     my $many = { members => 20 };
-    # the status first: it has to do without what there is not yet
+    # the status first: it has to cope without the objects that do not exist yet
     my @kinds = (
         { name => 'status as JSON', path => '/status/json', status => 200, method => 'GET' },
         { name => 'status for Prometheus', path => '/status/prometheus', status => 200, method => 'GET' },
@@ -289,7 +290,7 @@ $shared
 CONF
 }
 
-# A request that nobody has sent yet.
+# Returns a request that is different from all others.
 sub prepare {
     my $kind = shift;
     my $id = 'e' . ++$sequence;
@@ -307,9 +308,9 @@ sub prepare {
     return { kind => $kind, id => $id, body => $body, headers => \@headers, bytes => $bytes };
 }
 
-# Sends it while a call fails, if one is to, and until nginx is done with it, which may be after the
-# answer. "status" is 0 where the connection was closed without an answer, and -1 where it was not
-# closed in time.
+# Sends a request while a call fails, if one is armed, and waits until nginx is done with it, which may be
+# after the answer. "status" is 0 if the connection was closed without an answer, and -1 if it was not closed
+# in time.
 sub exchange {
     my ($request, @fault) = @_;
     my $open = fds();
@@ -353,7 +354,7 @@ sub by_curl {
 my $ledger_at = 0;
 my %got;
 
-# How often the backend got an event, and that with another body.
+# Returns how often the backend got an event, and how often it got it with another body.
 sub got {
     my $request = shift;
     if (open(my $fh, '<', dir() . '/recorded')) {
@@ -370,8 +371,8 @@ sub got {
     return ($right // 0, scalar keys %hashes);
 }
 
-# One request of a kind, with what has to go before it, while a call fails; then the same once more,
-# with no failure. What is wrong whatever has failed is found here, the rest is for the test to judge.
+# Sends one request of a kind, and whatever has to precede it, while a call fails; then the same once more,
+# without a failure. Finds what is wrong whichever call failed; the test judges the rest.
 sub trial {
     my ($kind, @fault) = @_;
     my $request = prepare($kind);
@@ -411,7 +412,7 @@ sub trial {
     push @wrong, "the backend got it $r->{got} times" if $r->{got} > 1;
     store_ready() if $kind->{store};
     my $again = exchange($request);
-    # what has been answered without a failure may be a duplicate now
+    # an event that was answered in spite of the failure may be a duplicate now
     my $then = $r->{status} =~ /\A2/ && ($kind->{then} || $kind->{elsewhere} && 200) || $kind->{status};
     push @wrong, "once more: $again->{status}"
         if $again->{status} != $then and $r->{status} || $again->{status} != ($kind->{then} // 0);
@@ -427,12 +428,12 @@ sub trial {
 
 my $found_in_all = 0;
 
-# Of requests of a kind, while each of the calls that pick() chooses from so many fails: what is
-# wrong, by judge() and by what stays in use.
+# Lets each of the calls that pick() chooses fail, during requests of one kind. Returns what is wrong,
+# according to judge() and to the resources that stay in use.
 sub sweep {
     my ($kind, $class, $pick, $judge, %o) = @_;
     trial($kind) for 1, 2;
-    # what is kept for further commands is there then
+    # so that objects that are kept for later commands exist already
     lose_store() if $kind->{store};
     trial($kind) if $kind->{store};
     my $count = trial($kind, $class, 0)->{count};
@@ -444,8 +445,8 @@ sub sweep {
         my $r = trial($kind, $class, $n, %o);
         store_ready() if $kind->{store};
         my ($left, $open) = quiet($blocks, $fds);
-        # the worker keeps commands for further use, and connects to the store again: now and then that takes
-        # more than before, but not each time
+        # the worker keeps commands for later use, and reconnects to the store: sometimes, but not each time,
+        # that takes more than before
         for (1 .. 4) {
             last if !has_store() or $left <= $blocks and $open <= $fds;
             ($blocks, $fds) = ($left, $open);
@@ -468,14 +469,14 @@ sub none {
     is(scalar @$found, 0, $name) or diag(map { "  $_\n" } @$found);
 }
 
-# The functions of which the module's calls can be made to fail.
+# Returns the functions whose calls from the module can be made to fail.
 sub failing { slurp("$repo/t/lib/faults/own.c") =~ /^\s+FAULTS_[A-Z]+\([^,]+, (\w+)/gm }
 
-# Where a call is in the module's source, not in a header: the function, file and line.
+# Returns where a call is in the module's source, not in a header: the function, file and line.
 my %place;
 
 sub place {
-    # a jump to a function shows its caller's caller, which may be in nginx
+    # after a tail call, the caller's caller is seen, which may be in nginx
     my @offsets = grep { $_ && $_ < 1 << 31 && !$place{$_} } map { $_->{offset} } @_;
     if (@offsets) {
         my ($rc, $text) = run(qw(addr2line -a -i -f -s -e), $Module, map { sprintf '0x%x', $_ - 1 } @offsets);
@@ -490,7 +491,7 @@ sub place {
     return map { $place{ $_->{offset} } // ['', ''] } @_;
 }
 
-# By the source: what is inlined, compilers do not name alike.
+# Finds the function in the source, since compilers name inlined functions differently.
 my %functions;
 
 sub function_at {
@@ -509,7 +510,8 @@ sub where {
     return $place->[0] ? " in $place->[0], $place->[1]" : '';
 }
 
-# The ids of the events in the spool; what is not whole counts as broken. The spool is emptied.
+# Returns the ids of the events in the spool, and the broken files, which are those that are not part of a
+# complete event. Empties the spool.
 sub spool_state {
     my $spool = dir() . '/files/spool';
     my (@ids, @broken);

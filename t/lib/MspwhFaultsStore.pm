@@ -1,6 +1,6 @@
 package MspwhFaultsStore;
 
-# Requests of MspwhFaults that a store is needed for.
+# The requests of MspwhFaults that need a store.
 
 use strict;
 use warnings;
@@ -29,7 +29,7 @@ sub store_kinds {
     );
 }
 
-# Claims go over TLS, if the store has it.
+# Claims use TLS, if the store supports it.
 my $tls;
 
 sub start_stores {
@@ -41,7 +41,7 @@ sub start_stores {
     return 0;
 }
 
-# The worker has its connection to the store, and is idle.
+# Waits until the worker is connected to the store, and idle.
 sub store_ready {
     wait_until {
         request(method => 'GET', path => '/status/prometheus')->{body}
@@ -49,20 +49,20 @@ sub store_ready {
     } 10 or die 'the store is lost: ' . error_log();
 }
 
-# The worker connects again, at once or a little later.
+# Makes the worker reconnect, at once or a little later.
 sub lose_store {
     ask('main', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     sleep 0.15;
 }
 
-# What another edge has made of an event.
+# Stores another edge's claim or settle of an event.
 sub elsewhere {
     my ($request, $value) = @_;
     my $key = sha256(join "\0", 'default', 'POST', hmac_sha256_hex($request->{body}, SECRET));
     ask('main', 'SET', 'mspwh:shared:' . encode_base64url($key), $value, 'PX', 60_000);
 }
 
-# How often an event is in the stream, and how many others are.
+# Returns how often an event is in the stream, and how many others there are.
 sub streamed {
     my $request = shift;
     my @bodies = map { $_->{body} } entries('main');

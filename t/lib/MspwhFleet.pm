@@ -1,8 +1,7 @@
 package MspwhFleet;
 
-# Further nginx, each from a whole nginx.conf, with a directory, pid file and
-# error log of its own, and in a process group of its own, which can be killed
-# as a machine that loses its power.
+# Further instances of nginx, each with a complete nginx.conf, a directory, a pid file and an error log of
+# its own, and in a process group of its own, which can be killed like a machine that loses power.
 
 use strict;
 use warnings;
@@ -26,7 +25,7 @@ my (%pid, %port);
 
 sub at { '127.0.0.1:' . port($_[0]) }
 
-# The text with other addresses and the like; each has to be there.
+# Returns the text with addresses and the like replaced; each of them has to occur.
 sub replaced {
     my ($text, @pairs) = @_;
     while (my ($from, $to) = splice @pairs, 0, 2) {
@@ -38,15 +37,15 @@ sub replaced {
 sub instance_file { my ($name, $file) = @_; return dir() . "/$name/$file" }
 sub instance_log { slurp(instance_file($_[0], 'logs/error.log')) }
 
-# The text with absolute paths led into the directory.
+# Returns the text with absolute paths changed to the directory's.
 sub instance_text {
     my ($name, $text) = @_;
     my $dir = instance_file($name, '');
     return $text =~ s{(?<= )/(?=(?:etc|run|tmp|var)/)}{$dir}gr;
 }
 
-# Writes the configuration, with its paths as above, and what it does not say itself of
-# processes and files. $port is one that the instance listens at.
+# Writes the configuration, with its paths changed as above, and with the processes and files that it does
+# not set itself. $port is the name of a port that the instance listens at.
 sub define_instance {
     my ($name, $conf, $port) = @_;
     my $dir = instance_file($name, '');
@@ -88,7 +87,7 @@ sub instance_workers {
     return split ' ', slurp("/proc/$pid/task/$pid/children");
 }
 
-# HUP, then wait until all workers are new ones.
+# Sends HUP, and waits until all workers are new ones.
 sub reload_instance {
     my $name = shift;
     my %old = map { $_ => 1 } instance_workers($name);
@@ -114,14 +113,14 @@ sub quit_instance {
     return 0;
 }
 
-# The master and its workers, all at once.
+# Kills the master and its workers at the same time.
 sub kill_instance {
     my $pid = delete $pid{ $_[0] } // return;
     kill KILL => -$pid;
     waitpid $pid, 0;
 }
 
-# Not in the group of the terminal: an interrupted test has to end them itself.
+# The instances are not in the terminal's process group: an interrupted test has to end them itself.
 $SIG{$_} = sub { exit 1 } for qw(INT TERM);
 
 END {

@@ -1,7 +1,7 @@
 package MspwhHostile;
 
-# For clients that mean harm: an upstream that trusts nothing, what nginx's workers use
-# at rest, and requests as raw bytes.
+# For hostile clients: an upstream that trusts nothing, what nginx's workers use at rest, and requests as raw
+# bytes.
 
 use strict;
 use warnings;
@@ -30,7 +30,7 @@ sub witness_port {
     return $listen->sockport;
 }
 
-# Why these bytes are no request that the module may have let through; "" if they are one.
+# Returns why the module must not have let these bytes through, or "" if they are a genuine request.
 sub objection {
     my ($head, $body) = @_;
     my ($line, @fields) = split /\r\n/, $head;
@@ -49,8 +49,8 @@ sub objection {
     return '';
 }
 
-# A line for each request: the hash of its body, and what is wrong with it. The
-# connections are kept, so that bytes too many are the next request.
+# Writes a line for each request: the hash of its body, and what is wrong with it. Connections are kept open,
+# so that excess bytes show up as the next request.
 sub start_witness {
     my $port = witness_port();
     my $path = write_file('witness', '', 0666);
@@ -132,7 +132,8 @@ sub usage {
     return { rss => $rss, files => $files };
 }
 
-# The seconds of processor time that nginx's workers have used, however busy the machine is.
+# Returns the seconds of processor time that nginx's workers have used, which do not depend on how busy the
+# machine is.
 sub worker_seconds {
     my $ticks = 0;
     for my $worker (workers()) {
@@ -141,7 +142,7 @@ sub worker_seconds {
     return $ticks / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
-# Once their number of open files has not changed for a while.
+# Returns the usage, once the number of open files has not changed for a while.
 sub at_rest {
     my ($usage, $since, $until) = (usage(), time, time + 15);
     while (time < $since + 0.7 and time < $until) {
@@ -153,8 +154,8 @@ sub at_rest {
     return $usage;
 }
 
-# What has been done a few times may be done again and again, and nothing is left of it. The
-# memory that malloc() keeps differs from time to time: the most after a first time counts.
+# Repeats an attack, and checks that nothing of it is left behind. The memory that malloc() keeps varies, so
+# the highest value of the first few times counts.
 sub flat {
     my ($what, $first, $times, $attack) = @_;
     my ($before, $rss) = (undef, 0);
@@ -173,7 +174,7 @@ sub flat {
     }
 }
 
-# The workers are the same as before, and nothing but signed requests has gone on.
+# Checks that the workers are the same as before, and that only signed requests have been passed on.
 sub alive_as {
     my ($what, @workers) = @_;
     is_deeply([sort(workers())], [sort @workers], "$what: no worker has died");
@@ -186,7 +187,7 @@ sub alive_as {
 
 # --- requests as bytes
 
-# The statuses of all answers to these bytes.
+# Returns the statuses of all answers to these bytes.
 sub exchange {
     my ($bytes, $port) = @_;
     my $c = connection($port);

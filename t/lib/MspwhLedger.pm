@@ -1,7 +1,7 @@
 package MspwhLedger;
 
-# A backend that is quick, and outlives nginx's workers: one process, which
-# writes down what it gets. And ledgers: files of lines, each written at once.
+# A fast backend that outlives nginx's workers: one process, which records its requests. And ledgers: files
+# of lines, each of which is written in one piece.
 
 use strict;
 use warnings;
@@ -25,7 +25,8 @@ sub open_ledger {
     return sub { syswrite $fh, join(' ', @_, sprintf '%.6f', time) . "\n" };
 }
 
-# The lines of ledgers whose names match, each as its words; not one that is just being written.
+# Returns the lines of the ledgers whose names match, each as its words, without a line that is just being
+# written.
 sub ledger {
     my $pattern = shift;
     my @lines;
@@ -36,15 +37,14 @@ sub ledger {
     return @lines;
 }
 
-# It may have several ports, with names.
+# Returns a port of the recorder, which may have several, with names.
 sub recorder_port {
     my $name = shift // '';
     return $port{$name} //= free_port();
 }
 
-# Answers with $status, after $wait seconds; a line for each whole request: the
-# entity's id, the hash of the body, the port's name if it has one, and the time.
-# With no length, there is no body: 411.
+# Answers with $status, after $wait seconds. Writes a line for each complete request: the entity's id, the
+# hash of the body, the port's name if it has one, and the time. Without a length, there is no body: 411.
 sub start_recorder {
     my ($status, $wait) = @_;
     my %listen;
@@ -61,7 +61,7 @@ sub start_recorder {
     my $write = open_ledger('recorded');
     my $select = IO::Select->new(map { $_->[0] } values %listen);
     my (%buffer, %name, @due, $ending);
-    # what has been written down is answered
+    # a request that has been recorded is answered
     $SIG{TERM} = sub { $ending = 1 };
     while (getppid() == $owner and !$ending || @due) {
         for my $socket ($select->can_read($ending || @due ? 0.002 : 0.5)) {

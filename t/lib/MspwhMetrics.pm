@@ -19,7 +19,7 @@ sub status_text {
     return $r->{body};
 }
 
-# Values by name and labels, as written, but for the label of the default webhook.
+# Returns the values by name and labels, as written, but without the label of the default webhook.
 sub metrics {
     my %value;
     for (grep { !/^#/ } split /\n/, status_text('text/plain', @_)) {
@@ -30,7 +30,7 @@ sub metrics {
     return \%value;
 }
 
-# A request is counted after its answer: wait until the sum of all is right.
+# A request is counted after its answer: waits until the sum of all is right.
 sub metrics_when {
     my ($total, @path) = @_;
     my $m;

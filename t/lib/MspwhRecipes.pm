@@ -1,7 +1,7 @@
 package MspwhRecipes;
 
-# Runs the configurations of a page of the documentation, each with the recording backends in the place of the
-# services, and asks what has arrived where.
+# Runs the configurations of a page of the documentation, each with the recording backends in place of the
+# services, and finds out what arrived where.
 
 use strict;
 use warnings;
@@ -17,8 +17,8 @@ our @EXPORT = qw(read_recipes recipes_tested begin event deliver seen arrives re
 my $name = 'X-Webhook-Signature';
 my (%conf, %tested);
 
-# Before the backends start, each recipe is read, which opens their addresses. Of several under one heading,
-# the second is "HEADING 2".
+# Reads a recipe. This must happen before the backends start, because it opens their addresses. The second
+# recipe under a heading is "HEADING 2".
 sub read_recipes {
     for my $block (map { blocks($_) } @_) {
         my ($heading, $n) = ($block->{heading}, 1);
@@ -38,7 +38,8 @@ sub event {
         . '"AdditionalFields":[{"Name":"Site","Value":"Warehouse 2"}]}';
 }
 
-# Starts nginx with the recipe; $modules are those of others that it needs. False if one is missing.
+# Starts nginx with the recipe, and with these third-party $modules that it needs. Returns false if one is
+# missing.
 sub begin {
     my ($heading, $change, $modules) = @_;
     $tested{$heading} = 1;
@@ -49,7 +50,7 @@ sub begin {
     return $there;
 }
 
-# A signed POST with the secret of the named file; options for request() may follow.
+# Sends a POST, signed with the secret in the named file; options for request() may follow.
 sub deliver {
     my ($path, $body, $file, @headers) = @_;
     my $secret = secret_of($file // 'webhook.secret');

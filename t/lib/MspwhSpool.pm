@@ -1,6 +1,6 @@
 package MspwhSpool;
 
-# Spools with events in them, as mspwh_spool writes them, and bin/mspwh-redeliver to deliver these.
+# Spools with events in them, as mspwh_spool writes them, and bin/mspwh-redeliver to deliver them.
 
 use strict;
 use warnings;
@@ -28,7 +28,7 @@ our $Tool = abs_path(dirname(__FILE__) . '/../..') . '/bin/mspwh-redeliver';
 my $said = '';
 my @children;
 
-# All that was printed.
+# Returns everything that was printed.
 sub said { $said }
 
 sub event {
@@ -37,7 +37,7 @@ sub event {
     return qq({"eventType":"$type","entityId":$id,"TicketId":$ticket,"Description":"$more"});
 }
 
-# The events are an hour old, a second apart.
+# The events are an hour old, and one second apart.
 my $began = time - 3600;
 my $clock = 0;
 
@@ -46,8 +46,8 @@ sub time_of {
     return POSIX::strftime('%Y%m%dT%H%M%S', gmtime int $time) . sprintf '.%06dZ', 1e6 * ($time - int $time);
 }
 
-# Writes an event as nginx does; o: at (seconds of its time), time, webhook, ticket, secret, header (of the
-# signature), type (undef: none), host, uri, method, headers (instead of all but the signature).
+# Writes an event as nginx does. Options: at (seconds of its time), time, webhook, ticket, secret, header (of
+# the signature), type (undef: none), host, uri, method, headers (instead of all but the signature).
 sub spool {
     my ($dir, $type, $id, $body, %o) = @_;
     my $secret = $o{secret} // SECRET;
@@ -62,7 +62,7 @@ sub spool {
         !defined $content_type ? 'Content-Type:' : $content_type eq '' ? 'Content-Type;'
             : "Content-Type: $content_type";
     write_file("$dir/$name.body", $body);
-    # the event is there, whole, once its headers have their name
+    # the event is complete once its headers have their name
     my $unfinished = write_file("$dir/.tmp-$name",
         $headers . ($o{header} // 'X-Webhook-Signature') . ': ' . sign($secret, $body) . "\n");
     rename $unfinished, "$dir/$name.headers" or die "$unfinished: $!";
@@ -74,7 +74,7 @@ sub simple_event {
     return spool($dir, $type, $id, event($type, $id, %o), %o);
 }
 
-# A server that verifies events and passes them to backend A; its URL.
+# Starts a server that verifies events and passes them to backend A. Returns its URL.
 sub start_target {
     start_http(<<'CONF');
 server {
@@ -90,7 +90,7 @@ CONF
 my $dirs = 0;
 sub new_spool { my $dir = dir() . '/spool' . ++$dirs; mkdir $dir, 0700 or die "$dir: $!"; return $dir }
 
-# Those of events, their state included, and what else should not be there.
+# Returns the files of events, including their state, and any files that should not be there.
 sub files {
     my $dir = shift;
     opendir my $d, $dir or return;
@@ -98,7 +98,7 @@ sub files {
 }
 sub both { return map { ("$_.body", "$_.headers") } @_ }
 
-# The events, oldest first.
+# Returns the events, oldest first.
 sub names { return map { /^([^.].*)\.headers$/ ? $1 : () } files(@_) }
 
 sub state_of {
@@ -106,23 +106,23 @@ sub state_of {
     return { map { /^([a-z-]+): (.*)$/ ? ($1, $2) : () } split /\n/, slurp("$dir/$name.state") };
 }
 
-# Of a time in a state, or in status.json.
+# Returns the Unix time of a time in a state, or in status.json.
 sub epoch {
     my ($year, $month, $day, $hour, $minute, $second) = $_[0] =~ /^(\d+)-(\d+)-(\d+)T(\d+):(\d+):([\d.]+)Z\z/;
     return timegm(0, $minute, $hour, $day, $month - 1, $year) + $second;
 }
 
-# Lets all waits pass: the next attempt of each event is due.
+# Ends all waits: the next attempt of each event is due.
 sub age { unlink glob "$_[0]/*.state" }
 
-# Exit status and output.
+# Returns the exit status and the output.
 sub redeliver {
     my @result = run($Tool, @_);
     $said .= $result[1];
     return @result;
 }
 
-# The time of a file's last change of status cannot be set, but the clock can.
+# A file's status change time cannot be set, but the clock can be.
 sub redeliver_later {
     my ($seconds, @args) = @_;
     write_file('Later.pm', <<'PERL') if !-e dir() . '/Later.pm';
@@ -151,7 +151,7 @@ sub begin_process {
     return { pid => $pid, out => $out };
 }
 
-# Exit status, or undef if it does not end in time.
+# Returns the exit status, or undef if the process does not end in time.
 sub end_process {
     my ($process, $signal) = @_;
     kill $signal => $process->{pid} if $signal;

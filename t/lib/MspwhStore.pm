@@ -1,7 +1,7 @@
 package MspwhStore;
 
 # Real stores: Valkey or Redis servers, each with a directory of its own, which may be stopped, killed and
-# started again; and a client of a few lines.
+# started again; and a client in a few lines.
 
 use strict;
 use warnings;
@@ -33,7 +33,8 @@ sub all_need_store {
     Test::More::plan(skip_all => 'neither valkey-server nor redis-server is installed');
 }
 
-# Starts it, again with the same arguments if none are given; waits until it answers unless "nowait".
+# Starts a store, with the arguments of the last time if none are given. Waits until it answers unless
+# "nowait" is given.
 sub start_store {
     my ($name, @arguments) = @_;
     my $wait = 1;
@@ -48,7 +49,7 @@ sub start_store {
         daemonize => 'no', logfile => "$dir/log");
     my @options = (@base, @{ $arguments{$name} });
     my @command = ($server);
-    # a file comes first
+    # the configuration file has to be the first argument
     push @command, (splice @options, @base, 2)[1] if ($options[@base] // '') eq 'file';
     while (my ($option, $value) = splice @options, 0, 2) {
         push @command, "--$option", ref $value ? @$value : $value;
@@ -77,7 +78,7 @@ sub store_pid { return $pid{ $_[0] } }
 sub store_log { return slurp(dir() . "/store-$_[0]/log") }
 sub signal_store { my ($signal, $name) = @_; return kill $signal => $pid{$name} }
 
-# At once, as a machine that loses its power, unless with TERM.
+# Kills a store, like a machine that loses power, unless TERM is given.
 sub stop_store {
     my ($name, $signal) = @_;
     my $pid = delete $pid{$name} // return;
@@ -105,7 +106,7 @@ sub connect_store {
 
 sub command { return join '', '*' . @_ . "\r\n", map { '$' . length($_) . "\r\n$_\r\n" } @_ }
 
-# A string, a number, an error as "-...", undef for nil, or a list.
+# Returns a string, a number, an error as "-...", undef for nil, or a list.
 sub read_reply {
     my $s = shift;
     defined(my $line = readline $s) or die "the store has closed the connection\n";
@@ -123,7 +124,7 @@ sub read_reply {
     return substr $text, 0, $rest;
 }
 
-# Another process has a connection of its own.
+# Each process has a connection of its own.
 sub ask {
     my ($name, @command) = @_;
     my $s = $client{$name}{$$} //= connect_store($name) // die "no connection to the store $name: $!\n";
@@ -144,7 +145,7 @@ sub ask {
     return $reply->[0];
 }
 
-# The entries of a stream, each with its fields, and its id as "id".
+# Returns the entries of a stream, each with its fields, and its id as "id".
 sub entries {
     my ($name, $key) = @_;
     my $list = ask($name, 'XRANGE', $key // 'mspwh', '-', '+');
@@ -152,8 +153,9 @@ sub entries {
     return map { +{ id => $_->[0], @{ $_->[1] } } } @$list;
 }
 
-# A proxy in front of a store, at port "proxy_NAME". If drops(answer) says so, it closes both connections
-# instead of passing an answer on: the store has done what it was told, and nobody knows.
+# Starts a proxy in front of a store, at port "proxy_NAME". If drops(answer) returns true, it closes both
+# connections instead of passing the answer on: the store has carried out the command, but its client does
+# not know.
 sub start_proxy {
     my ($name, $drops) = @_;
     my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => port("proxy_$name"),
@@ -182,7 +184,8 @@ sub start_proxy {
     _exit(0);
 }
 
-# What is no store, at port "liar_NAME": it sends the bytes that answer(command, ...) returns.
+# Starts a server that is not a store, at port "liar_NAME": it sends the bytes that answer(command, ...)
+# returns.
 sub start_liar {
     my ($name, $answer) = @_;
     my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => port("liar_$name"),
@@ -207,7 +210,7 @@ sub pass_on {
     return 1;
 }
 
-# Makes one a replica of another, which may still be busy: whether it has its data in time.
+# Makes one a replica of another, which may still be busy. Returns whether it has the data in time.
 sub follow {
     my ($replica, $primary, $seconds) = @_;
     ask($replica, 'REPLICAOF', '127.0.0.1', port("store_$primary"));
@@ -221,7 +224,7 @@ sub replica_of {
     my ($replica, $primary) = @_;
     follow($replica, $primary) or return 0;
 
-    # the stream of commands begins once the replica has said that it is ready
+    # replication of commands starts only after the replica has said that it is ready
     ask($primary, 'SET', 'replicated', 1);
     my $replicas = ask($primary, 'WAIT', 1, 5000);
     ask($primary, 'DEL', 'replicated');

@@ -29,19 +29,19 @@ our @EXPORT = (@MspwhClient::EXPORT, qw(
 
 our $Workers = 2;
 
-# nginx goes into the background, as it must for an upgrade of its binary.
+# Whether nginx runs as a daemon, which an upgrade of its binary requires.
 our $Daemon = 0;
 
-# Connections of each worker; more than this need more open files, too.
+# Connections per worker; more also require more open files.
 our $Connections = 256;
 
-# Seconds that a worker has for its requests once it is to go.
+# Seconds that a worker may take to finish its requests when it has to exit.
 our $Shutdown = 5;
 
 # Set by a test that kills workers itself.
 our $Kills = 0;
 
-# How many times slower than usual nginx is, as under valgrind.
+# How many times slower nginx is than usual, as under valgrind.
 my $slow = $ENV{MSPWH_SLOW} || 1;
 
 # The lines of nginx's error log that fail a test.
@@ -67,11 +67,11 @@ chmod 0755, $dir;
 mkdir "$dir/html";
 $SIG{PIPE} = 'IGNORE';
 
-# Tests run in parallel: a sanitizer's report is that of the test in its name.
+# Tests run in parallel: the name of a sanitizer's report tells which test it belongs to.
 my ($test) = $0 =~ m{([^/]*?)(?:\.t)?$};
 s{\blog_path=[^:]*/report\b}{$&.$test} for grep { defined } @ENV{qw(ASAN_OPTIONS UBSAN_OPTIONS)};
 
-# make NGINX=... passes it on, and nginx would take it for a list of inherited sockets.
+# make NGINX=... exports it, and nginx would take it for a list of inherited sockets.
 delete $ENV{NGINX};
 
 sub dir { $dir }
@@ -83,8 +83,8 @@ sub port {
     return $port{$name} //= free_port();
 }
 
-# A port below those that the kernel gives to clients (ip_local_port_range), and out of a range that this
-# test has for itself for as long as it runs: tests run in parallel, and nginx listens on it later.
+# Returns a port below the range that the kernel gives to clients (ip_local_port_range), from a range that
+# this test reserves as long as it runs: tests run in parallel, and nginx listens on the port only later.
 my ($range, $next_port);
 
 sub free_port {
@@ -122,7 +122,7 @@ sub slurp {
     return scalar(<$fh>) // '';
 }
 
-# %%PORT%%, %%PORT_name%%, %%A%% and %%B%% (the backends), %%DIR%%, %%SECRET%%.
+# Replaces %%PORT%%, %%PORT_name%%, %%A%% and %%B%% (the backends), %%DIR%%, %%SECRET%%.
 sub expand {
     my $text = shift;
     $text =~ s/%%PORT%%/port()/ge;
@@ -169,8 +169,9 @@ $http
 CONF
 }
 
-# Nothing for this module where it is linked into nginx. MSPWH_LOAD may name others, "a.so b.so", in
-# nginx's own directory of modules; this one comes after them, or where the word "mspwh" is.
+# Returns the load_module lines; nothing for this module if it is linked into nginx. MSPWH_LOAD may name
+# further modules, "a.so b.so", in nginx's own module directory; this one comes after them, or in the place
+# of the word "mspwh".
 sub load_module {
     my @names = split ' ', $ENV{MSPWH_LOAD} // '';
     push @names, 'mspwh' if !grep { $_ eq 'mspwh' } @names;
@@ -184,7 +185,7 @@ sub config_test {
     return run($nginx, '-t', '-q', '-p', $dir, '-e', "$dir/test.log", '-c', $conf);
 }
 
-# Exit status, or 128 and a signal's number, and both output streams of a command.
+# Returns the exit status of a command, or 128 plus the signal's number, and both output streams.
 sub run {
     my @command = @_;
     my $pid = open(my $out, '-|') // die "fork: $!";
@@ -202,7 +203,7 @@ sub run {
 
 sub installed { my $command = shift; return scalar grep { -x "$_/$command" } split /:/, $ENV{PATH} }
 
-# mspwh-inspect, built if need be.
+# Returns the path of mspwh-inspect, which is built if necessary.
 sub inspect_program {
     my $program = $ENV{MSPWH_INSPECT} // "$repo/build/mspwh-inspect";
     my ($rc, $text) = $ENV{MSPWH_INSPECT} ? 0 : run('make', '-s', '-C', $repo, 'build/mspwh-inspect');
@@ -238,8 +239,8 @@ sub start_http {
     die "nginx did not start:\n" . slurp("$dir/stderr.log") . error_log();
 }
 
-# Starts nginx anew with these modules of others loaded beside this one; false, with a skipped test, where
-# one of them is missing.
+# Restarts nginx with these third-party modules loaded as well. Returns false, and skips a test, if one of
+# them is missing.
 sub start_with {
     my ($modules, $http) = @_;
     if (my @missing = grep { !has_module($_) } @$modules) {
@@ -256,7 +257,7 @@ sub start_with {
 
 sub master_pid { $master }
 
-# From now on the master is the one that has written its pid last.
+# From now on, the master is the one that wrote its pid last.
 sub new_master {
     for (1 .. 100) {
         ($master) = slurp("$dir/nginx.pid") =~ /(\d+)/;
@@ -266,12 +267,12 @@ sub new_master {
     return undef $master;
 }
 
-# A process that nobody has waited for is no longer alive, either.
+# A zombie is not alive, either.
 sub alive { return slurp("/proc/$_[0]/stat") =~ /\) [^ZX]/ }
 
 sub workers { split ' ', slurp("/proc/$master/task/$master/children") }
 
-# HUP, then wait until no worker of the old generation accepts: new pids are up.
+# Sends HUP, and waits until the new workers have started and no old one accepts connections.
 sub reload {
     my $http = shift;
     write_conf('nginx.conf', $http) if defined $http;
@@ -284,7 +285,7 @@ sub reload {
     return 0;
 }
 
-# Runs the block until it returns something true, for 10 seconds or so many; what it has returned.
+# Runs the block until it returns a true value, for 10 seconds or the given time. Returns its last value.
 sub wait_until(&;$) {
     my ($code, $seconds) = @_;
     my $until = time + ($seconds // 10) * $slow;
@@ -295,7 +296,7 @@ sub wait_until(&;$) {
     }
 }
 
-# ... and until the old ones have gone, which answer for a while by what they were configured with.
+# ... and until the old ones have exited, which answer according to their configuration for a while.
 sub reload_and_settle {
     my $done = reload(@_);
     wait_until { workers() == $Workers };
@@ -333,8 +334,8 @@ END {
     }
 }
 
-# What a sanitizer or valgrind has written about a process of this test, which fails for it. The files
-# are kept, with the test in their names.
+# Returns what a sanitizer or valgrind has reported about a process of this test, which then fails. The files
+# are kept, with the name of the test in theirs.
 sub reports {
     my $where = $ENV{MSPWH_REPORTS} or return;
     my @found = grep { -s } glob "$where/report.$test.* $where/report.[0-9]*";
@@ -348,7 +349,7 @@ sub reports {
 
 # --- what this nginx is ------------------------------------------------------
 
-# Modules that have to be asked for when nginx is built, and what needs them in a configuration.
+# Modules that nginx is built with only on request, and the directives that need them.
 my %optional = (
     http_auth_request_module => qr/\bauth_request(?:_set)?\s/,
     http_flv_module          => qr/\bflv\s*;/,
@@ -370,7 +371,7 @@ sub ask_version {
     ($arguments) = $text =~ /^configure arguments:(.*)/m;
 }
 
-# Whether nginx knows the directives without a module to load.
+# Whether nginx knows the directives without loading a module.
 my $static;
 
 sub is_static {
@@ -387,15 +388,17 @@ sub modules_path {
     return $arguments =~ /--modules-path=(\S+)/ ? $1 : '';
 }
 
-# Whether a module of others is installed.
+# Returns whether a third-party module is installed.
 sub has_module { return -e modules_path() . "/$_[0]" }
 
 sub number { return sprintf '%03d' x 3, (split(/\./, $_[0]), 0, 0)[0 .. 2] }
 
-# Why the nginx under test, or curl, cannot do something, or undef: lacks(version => '1.25.1'),
-# lacks(reading => 1), where another module has read all bodies before (see tools/beside),
-# lacks(curl => 'HTTP3'), a feature or library that curl names,
-# lacks(module => 'http_v2_module'), lacks(conf => $text), which has directives of such modules.
+# Returns why the nginx under test, or curl, cannot do something, or undef:
+#   lacks(version => '1.25.1')          it is older
+#   lacks(reading => 1)                 another module reads all bodies first (see tools/beside)
+#   lacks(curl => 'HTTP3')              curl was built without this feature or library
+#   lacks(module => 'http_v2_module')   it was built without this module
+#   lacks(conf => $text)                it was built without a module that these directives need
 sub lacks {
     my ($what, $value) = @_;
     return $ENV{MSPWH_READ_BEFORE} ? 'another module reads the bodies' : undef if $what eq 'reading';
@@ -416,7 +419,7 @@ sub lacks {
     return undef;
 }
 
-# Skips the rest of a SKIP block; all_needs() the whole test.
+# Skips the rest of a SKIP block; all_needs() skips the whole test.
 sub needs {
     my $why = lacks(@_) // return;
     require Test::More;
@@ -429,7 +432,7 @@ sub all_needs {
     Test::More::plan(skip_all => $why);
 }
 
-# Lines for a server that also listens with HTTP/2, if this nginx has it.
+# Returns lines for a server that also listens for HTTP/2, if this nginx supports it.
 sub listen_http2 {
     my ($name, $more) = @_;
     my $listen = join ' ', "listen 127.0.0.1:%%PORT_$name%%", $more // ();
@@ -512,7 +515,7 @@ sub clear_records { truncate "$dir/backend.log", 0 }
 
 sub error_log { slurp("$dir/error.log") }
 
-# The log is written after the answer: look for a while.
+# The log is written after the answer: keeps looking for a while.
 sub log_matches {
     my ($pattern, $offset) = @_;
     for (1 .. 12 * $slow) {
@@ -534,7 +537,7 @@ sub sign {
 
 sub hmac_raw { hmac_sha256($_[1], $_[0]) }
 
-# A POST signed with the usual secret.
+# Sends a POST, signed with the usual secret.
 sub signed {
     my ($path, $body, @headers) = @_;
     return post($path, $body, 'X-Webhook-Signature' => sign(SECRET, $body), @headers);

@@ -1,7 +1,7 @@
 package MspwhTrust;
 
-# The ways into a location with "mspwh on", and a model of what each may lead to. A place is a way, where it
-# leads from and where to; a cell is a request to a place.
+# The ways into a location with "mspwh on", and a model of what each may lead to. A place is a way, with its
+# source and its target; a cell is a request to a place.
 
 use strict;
 use warnings;
@@ -25,7 +25,7 @@ my $own = 'mspwh_secret "%%SECRET%%" id=target;';
 
 # --- where to, and where from -----------------------------------------------------------
 
-# Backend B, itself or by a mirror, and the spool "target" are what is protected.
+# Protected are backend B, directly or through a mirror, and the spool "target".
 my %to = (
     proxy  => 'proxy_pass http://%%B%%;',
     mirror => 'mirror /copy; proxy_pass http://%%A%%;',
@@ -43,14 +43,14 @@ my %from = (
     spool   => { lines => "mspwh on; $own", content => 'mspwh_spool source;' },
 );
 
-# What the check of the source does with a request.
+# Whether the source's check rejects a request.
 sub is_refused {
     my ($from, $secret) = @_;
     return 0 if $secret eq 'signed' or !grep { $_ eq $from } qw(on others spool);
     return !($from eq 'others' && $secret eq 'other');
 }
 
-# What the content of the source answers.
+# The status that the content of the source answers with.
 sub answer_of {
     my ($from, $method) = @_;
     return $from eq 'spool' ? 202 : $from eq 'status' && $method ne 'GET' ? 405 : 200;
@@ -58,7 +58,7 @@ sub answer_of {
 
 # --- the ways ---------------------------------------------------------------------------
 
-# An error, as early as it can be after the check of the source.
+# An error, raised as soon as possible after the source's check.
 sub error {
     my ($code, $to) = @_;
     return sub {
@@ -68,7 +68,7 @@ sub error {
     };
 }
 
-# A directive beside the content of the source.
+# A directive in addition to the content of the source.
 sub beside { my $directive = shift; return sub { "$directive$_[1]; $from{$_[0]}{content}" } }
 
 my @proxied = qw(on others monitor off);
@@ -76,12 +76,12 @@ my @answered = (@proxied, 'status', 'return');
 my @later = (@proxied, 'status', 'spool');
 my @every = (@later, 'return');
 
-# A way leads the request itself to the target ("redirect"), or another one: with its body ("sub", or
-# "script", whose answer is that of the other), without ("bodiless"), or once it is answered ("after"), or
-# both at once ("race").
+# A way leads to the target the request itself ("redirect"), or another one: with its body ("sub", or
+# "script", if its answer is the other's), without the body ("bodiless"), once it has been answered
+# ("after"), or both at the same time ("race").
 my %way = (
     direct => { kind => 'redirect', before => 1, from => ['on'], lines => sub { $to{ $_[1] } } },
-    # read before the location is chosen, for a server that is the source
+    # the body is read before the location is chosen, so the source is a server
     early => { kind => 'redirect', version => '1.31.5', from => \@proxied,
         lines => sub { "$own $to{$_[1]}" } },
     rewrite => { kind => 'redirect', before => 1, from => \@later,
@@ -107,7 +107,7 @@ my %way = (
     add_after_body => { kind => 'sub', needs => 'http_addition_module', from => \@answered,
         lines => beside('add_after_body /to/') },
     mirror => { kind => 'sub', from => \@every, lines => beside('mirror /to/') },
-    # while the request is led to the target, its mirror is, too
+    # while the request is on its way to the target, so is its mirror
     race => { kind => 'race', from => \@proxied,
         lines => sub {
             "mirror /late/$_[0]/$_[1]; proxy_pass http://127.0.0.1:%%PORT_dead%%; "
@@ -138,7 +138,7 @@ function forward(r) {
 export default { forward };
 JS
 
-# Why a way cannot be tried here.
+# Returns why a way cannot be tried here.
 sub missing {
     my ($way) = @_;
     return lacks(module => $way->{needs}) if $way->{needs};
@@ -156,8 +156,8 @@ sub targets {
 
 # --- the model --------------------------------------------------------------------------
 
-# What a request leads to: the statuses that it may be answered with, and how often the target may get it, at
-# least and at most. "secret" is what it was signed with, "body" how it was sent, or "none".
+# Returns the expected results of a request: the possible statuses of its answer, and how often the target
+# gets it, at least and at most. "secret" is what it was signed with, "body" how it was sent, or "none".
 sub expected {
     my ($way, $from, $target, $r) = @_;
     my $kind = $way->{kind};
@@ -168,7 +168,7 @@ sub expected {
 
     if ($kind eq 'too_large') {
         return ([$answer], 0, 0) if $r->{body} eq 'none';
-        # without a length it is too large once it is read
+        # without a length, nginx notices only while reading that it is too large
         return ([$answer], 0, 0) if $r->{unsized} and $from eq 'return' || $from eq 'status' && !$read_before;
         return ([401], 0, 0);
     }
@@ -177,11 +177,11 @@ sub expected {
         return $verified ? ([$reached], 1, 1) : ([401], 0, 0);
     }
     if ($kind eq 'race') {
-        # nginx does not mirror what a subrequest leads to
+        # nginx does not mirror a subrequest's target
         my $times = $target eq 'mirror' ? 1 : 2;
         return $verified ? ([$reached], $times, $times) : ([401], 0, 0);
     }
-    # the source keeps or throws away the body of its own accord
+    # the source itself decides whether to keep or discard the body
     my $discarded = $from eq 'return' || $from eq 'status';
     if ($kind eq 'sub') {
         my $fires = !$refused && ($way->{name} eq 'mirror' ? $from ne 'return' : $answer == 200);
@@ -196,7 +196,7 @@ sub expected {
         return ([401], 0, 0);
     }
     if ($kind eq 'after') {
-        # nginx may have closed the file once the source had its answer
+        # nginx may have closed the file after the source's answer
         return ([$answer], 0, 1) if $verified and $r->{body} eq 'file' and !$discarded and $from ne 'spool';
         return ([$answer], 1, 1) if $verified and !$discarded;
         return ([$answer], 0, $verified && ($r->{body} eq 'none' || $read_before) ? 1 : 0);
@@ -210,7 +210,7 @@ sub expected {
 
 $way{$_}{name} = $_ for keys %way;
 
-# The ways that are possible here; those that are not are skipped.
+# Returns the ways that are possible here, and skips a test for each of the others.
 sub ways {
     my @possible;
     for my $way (sort keys %way) {
@@ -229,7 +229,7 @@ sub places {
     } @ways;
 }
 
-# The lines of a place; what an index leads to has a location of its own.
+# Returns the lines of a place; the target of an index has a location of its own.
 sub location {
     my ($way, $from, $target) = @_;
     my $lines = $way{$way}{lines}->($from, $target);
@@ -244,7 +244,7 @@ sub location {
     return "${more}location /$way/$from/$target { $from{$from}{lines} $lines }\n";
 }
 
-# Modules of others that the ways need, before those that are loaded anyway.
+# Loads the third-party modules that the ways need, before those that are loaded anyway.
 sub load_others {
     my %used = map { $_->[0] => 1 } @_;
     my @loaded = split ' ', $ENV{MSPWH_LOAD} // '';
@@ -254,7 +254,7 @@ sub load_others {
     return $used{njs} ? 'js_import trust from %%DIR%%/trust.js;' : '';
 }
 
-# Where the log of this start begins.
+# The offset in the log at which this start begins.
 my $log = 0;
 
 # A server listens on the ports "main" and "h2", and one whose bodies stay in memory on "main_memory" and
@@ -305,10 +305,10 @@ CONF
 
 my $case = 0;
 
-# A cell: a place, and how it is sent ("length", "chunked" or "HTTP/2"), its method, its body ("none",
-# "memory" or "file", whose details have "size" bytes), and the secret that it was signed with, or "unsigned",
-# or "nothing", for the signature of no body. A client that leaves ("aborted") may keep some bytes to itself
-# ("missing"). The bytes are those of no other cell.
+# Returns a cell: a place, and a request with its framing ("length", "chunked" or "HTTP/2"), its method, its
+# body ("none", "memory" or "file", with "size" bytes of details), and the secret that signed it, or
+# "unsigned", or "nothing" for the signature of an empty body. A client that leaves ("aborted") may hold back
+# some bytes ("missing"). No other cell has the same bytes.
 sub prepare {
     my ($place, %r) = @_;
     my %key = (forged => 'forged', other => OTHER, signed => SECRET, nothing => SECRET);
@@ -328,10 +328,10 @@ sub prepare {
     };
 }
 
-# Connections of HTTP/2, by whose end nginx would end a mirror, too, that is still under way.
+# HTTP/2 connections are kept open: closing one would also end a mirror that is still in progress.
 my @open;
 
-# Sends a cell over a connection of its own, without waiting for the answer, unless it is HTTP/2.
+# Sends a cell over a connection of its own, without waiting for the answer, except with HTTP/2.
 sub send_cell {
     my ($cell) = @_;
     if ($cell->{how} eq 'HTTP/2') {
@@ -355,7 +355,7 @@ sub answer_cell {
     $cell->{status} = read_response($c)->{status};
 }
 
-# A few at once, which the backend of a slow machine can answer in time.
+# Sends a few at a time, which the backend of a slow machine can answer in time.
 sub ask {
     my @cells = my @left = @_;
     while (my @few = splice @left, 0, 10) {
@@ -367,7 +367,7 @@ sub ask {
 
 # --- what came of them ------------------------------------------------------------------
 
-# What the target got of a cell, by what is on record once nginx has stopped; it is judged by the model.
+# Returns what is wrong with a cell according to the model, from what is on record once nginx has stopped.
 sub mishaps {
     my ($cell, $records, $events) = @_;
     my ($way, $from, $target) = @{ $cell->{place} };
@@ -380,7 +380,7 @@ sub mishaps {
         push @wrong, "answered $cell->{status}, not @$statuses";
     }
 
-    # nginx itself may have closed the file of a post_action, and a client that leaves takes its body away
+    # nginx itself may have closed a post_action's file, and a client that leaves takes its body away
     my @at_b = grep { $_->{backend} eq 'B' } @{ $records->{ $cell->{case} } // [] };
     @at_b = grep { $_->{method} !~ /TRUNCATED/ } @at_b
         if $cell->{secret} eq 'signed' and $way eq 'post_action' || $cell->{aborted};
@@ -407,10 +407,10 @@ sub mishaps {
     return @wrong;
 }
 
-# Stops nginx, and tells of each way and source what is wrong.
+# Stops nginx, and reports what is wrong, by way and source.
 sub report_cells {
     my @cells = @_;
-    # nginx waits until a client has closed its end, too
+    # nginx also waits until its clients have closed their connections
     kill QUIT => master_pid();
     for (@open) {
         1 while my @frame = h2_read($_, TIMEOUT);

@@ -1,6 +1,6 @@
-# Several machines: the front and the edges of docs/scaling.md, with 10,000 requests of which
-# 3,000 are repeats, while one edge is killed and started again, and then the other quits. What
-# the service has got is compared with what the page promises, event by event.
+# Several machines: the front and the edges of docs/scaling.md, with 10,000 requests of which 3,000 are
+# repeats, while one edge is killed and started again, and then the other one quits. What the service has
+# received is compared with the page's promises, event by event.
 
 use strict;
 use warnings;
@@ -41,7 +41,7 @@ for my $edge (@edges) {
 start_recorder(200, 0.005);
 start_instance($_) for @edges, 'front';
 
-# Which edge an event belongs to: the ring of nginx's consistent hash.
+# Returns the edge that an event belongs to: the ring of nginx's consistent hash.
 my @ring;
 for my $edge (@edges) {
     my $base = crc32(join "\0", split /:/, at($edge));
@@ -64,7 +64,7 @@ sub home {
 
 # --- what senders do -------------------------------------------------------------
 
-# A connection for each request, so that none is idle when the front is reloaded.
+# Opens a connection for each request, so that none is idle when the front is reloaded.
 sub begin {
     my $body = shift;
     my @headers = ($name => sign(SECRET, $body), Connection => 'close');
@@ -74,12 +74,12 @@ sub begin {
     return $c;
 }
 
-# 0 where there was no answer.
+# Returns 0 if there was no answer.
 sub status { my $c = shift // return 0; return read_response($c)->{status} }
 
 sub deliver { return status(begin(body($_[0]))) }
 
-# Sends what is due at its time, and again what is not answered 2xx, as a sender does.
+# Sends each event when it is due, and again if it is not answered 2xx, as a sender does.
 sub client {
     my ($number, $start, @events) = @_;
     my $write = open_ledger("sent$number");
@@ -101,7 +101,7 @@ sub client {
     _exit(0);
 }
 
-# Events in their order, some twice at once; further repeats at any time after.
+# Events in their order, some twice at the same time; further repeats at any time later.
 sub planned {
     my @plan = map { [$_, $_, $_ % 10 < 1 ? 2 : 1] } 1 .. $distinct;
     my $later = $repeats - grep { $_->[2] == 2 } @plan;
@@ -153,7 +153,7 @@ for my $n (0 .. $clients - 1) {
 my %gone;
 sub sent { my $n = 0; $n += -s $_ for glob dir() . '/sent*'; return $n / 45 }
 
-# From when to when an edge's going took, and its coming back, as the front sees it.
+# Takes an edge down. Records the period of that, and of its return, as the front sees it.
 sub take_away {
     my ($edge, $how) = @_;
     my $began = time;
@@ -206,14 +206,14 @@ for (@edges) {
     cmp_ok($share{$_} // 0, ">", $distinct / 4, "the hash gives $_ a share, $share{$_} of $distinct events");
 }
 
-# Until the first one went.
+# Until the first edge went down.
 my @early = grep { !grep { $_->[1] > $gone{edge1}[0] } @{ $attempts{$_} } } 1 .. $distinct;
 my $repeated = grep { grep({ $_->[2] == 200 } @{ $attempts{$_} }) > 1 } @early;
 cmp_ok($repeated, '>', 100, scalar(@early) . " events, $repeated of them repeated, while all edges were up");
 is(scalar(grep { @{ $at->{$_} } != 1 } @early), 0, '... each was delivered exactly once');
 is(scalar(grep { $at->{$_}[0][0] ne $home{$_} } @early), 0, '... by the edge that its signature belongs to');
 
-# An event's edge is there, away, and back: the times of an attempt tell in which of these it was.
+# An event's edge is up, down, or up again: the times of an attempt tell which.
 sub times_of {
     my $id = shift;
     my ($began, $gone, $seen, $back) = @{ $gone{ $home{$id} } };
@@ -281,6 +281,6 @@ is_deeply([sort keys %delivered], [sort @kept], '... all that was answered 202')
 is(scalar(grep { $_->[0] =~ /^kept/ } ledger('recorded')), 40, '... once');
 
 kill_instance('edge2');
-is(deliver('last'), 502, 'no edge is left: 502, nothing is said to be accepted');
+is(deliver('last'), 502, 'no edge is left: 502, nothing is accepted');
 
 done_testing();

@@ -15,7 +15,7 @@ start_witness();
 start_http(<<"CONF");
 upstream witness { server 127.0.0.1:@{[witness_port()]}; keepalive 2; keepalive_timeout 300ms; }
 access_log off;
-# nginx may keep a connection that long whose client has gone, as with "deny all"
+# nginx may keep a connection that long after its client has left, as with "deny all"
 keepalive_timeout 500ms;
 mspwh on;
 mspwh_secret "%%SECRET%%";
@@ -60,7 +60,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
     my $text = chunks($event) . $inner;
     my $long = length $text;
     my $short = 4;
-    # the lines, the reading that is right ("" if none is), and where Content-Length ends
+    # the lines, the correct reading ("" if there is none), and where Content-Length ends
     my @variants = (
         [['Transfer-Encoding: chunked'], 'te'],
         [['TRANSFER-encoding: CHUNKED'], 'te'],
@@ -141,7 +141,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
     my $size = sprintf '%x', length $event;
     my $big = sprintf '%X', length $event;
     my $e = $event;
-    # what is sent, and the body that it may be taken for
+    # the bytes sent, and the body that they may be taken for
     my @chunked = (
         ['an extension', "$size;a=b\r\n$e\r\n0\r\n\r\n", $e],
         ['a quoted extension', "$size;a=\"0;\\\"\"\r\n$e\r\n0;b\r\n\r\n", $e],
@@ -249,7 +249,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
             my $what = join(' | ', map { s/([^ -~])/sprintf '\x%02x', ord $1/ger =~ s/\Q$good/GOOD/gr
                 =~ s/\Q$bad/BAD/gr } @lines);
             my ($status) = exchange(head('/', @lines, 'Content-Length: ' . length $event) . $event, $port);
-            # a field without a name may be refused outright
+            # nginx may reject a field without a name
             like($status // 0, $expected == 401 ? qr/^40[01]$/ : qr/^$expected$/,
                 "$port: $what: " . ($status // 'closed'));
             is_deeply(seen(), $expected == 200 ? [sha256_hex($event)] : [], '... upstream');
@@ -457,7 +457,7 @@ sub seen { [map { $_->{hash} } witnessed()] }
 
 # --- 2,000 connections held open
 
-# Each process has 400, so that none needs more files than it may open.
+# Each process has 400, so that none exceeds its limit of open files.
 sub hold {
     my ($held, $let_go) = @_;
     my $whole = whole();

@@ -53,8 +53,8 @@ sub start_of {
     fields(':method', 'POST', ':scheme', 'http', ':path', $_[0] // '/', ':authority', 'localhost');
 }
 
-# What comes of these frames on a connection of their own: the status of stream 1, 0 if
-# there is none, and how many others were answered 2xx.
+# Sends these frames on a connection of their own. Returns the status of stream 1, 0 if there is none, and
+# how many others were answered 2xx.
 sub outcome {
     my ($frames, $timeout) = @_;
     my $c = h2_connection('h2');
@@ -64,10 +64,10 @@ sub outcome {
     return ($got->{1}{status}, scalar @others, $got);
 }
 
-# Only a 200 may have reached the upstream, and with the one body.
+# Only a 200 may have reached the upstream, and only with that one body.
 sub judge {
     my ($what, $expected, $frames, $body) = @_;
-    # where no answer is right, too, there is no need to wait for it for long
+    # if no answer is also correct, there is no need to wait for one for long
     my ($status, $others) = outcome($frames, '0' =~ $expected ? 0.5 : 5);
     like($status, $expected, "$what: $status");
     is_deeply(seen(), [(sha256_hex($body // $event)) x ($status == 200)], '... upstream');
@@ -75,12 +75,12 @@ sub judge {
     forget_witnessed();
 }
 
-# Sends a body as the windows allow; the status.
+# Sends a body as the windows allow. Returns the status.
 sub deliver {
     my ($body, $signature, $piece) = @_;
     my $c = h2_connection('h2');
     h2_send($c, frame(HEADERS, END_HEADERS, 1, start_of() . fields($name => $signature)));
-    # that of the connection is large from the start
+    # the connection's window is large from the start
     my ($window, $at) = (65_535, 0);
     while ($at < length $body) {
         my $n = length substr $body, $at, $piece < $window ? $piece : $window;
@@ -278,7 +278,7 @@ sub deliver {
 
 # --- rapid reset
 
-# That many streams, each reset as soon as it is sent, over as many connections as it takes.
+# Sends so many streams, each of which is reset as soon as it is sent, over as many connections as necessary.
 sub rapid_reset {
     my ($streams, $kind) = @_;
     my ($connections, $sent) = (0, 0);
@@ -318,7 +318,7 @@ for my $kind ('whole', 'half', 'forged') {
         forget_witnessed();
         is(deliver($large, $good, $piece), 401, '... not signed: 401');
     }
-    # a request that limit_req holds back has a window for 64 KB before its body is read
+    # a request that limit_req delays has a window of 64 KB before its body is read
     for (['60 KB', 200], ['300 KB', 0]) {
         my ($size, $expected) = @$_;
         my $body = $expected ? substr($large, 0, 60_000) . '"}' : $large;
@@ -335,7 +335,7 @@ for my $kind ('whole', 'half', 'forged') {
         is_deeply(seen(), [(sha256_hex($body)) x !!$expected], '... upstream');
     }
 
-    # the answer's window: nothing, and a byte at a time
+    # the answer's window: none, then one byte at a time
     my $held = 0;
     flat('answers that cannot be sent', 5, 4, sub {
         my @c = map {

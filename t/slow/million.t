@@ -1,6 +1,6 @@
 # bin/mspwh-redeliver with a spool of 1,000,000 events: it starts sending within 10 seconds, uses less than
-# 500 MB, and counts the events for status.json meanwhile. The seconds are those of the clock, without those
-# in which other processes had the processors. MSPWH_EVENTS=100000 takes less time.
+# 500 MB, and counts the events for status.json in between. Time is wall-clock time without the time in which
+# other processes had the processors. MSPWH_EVENTS=100000 takes less time.
 
 use strict;
 use warnings;
@@ -27,13 +27,13 @@ server {
 server { listen 127.0.0.1:%%PORT_backend%%; access_log off; location / { return 200; } }
 CONF
 
-# One body and one signature do for all: it is the names that differ.
+# All events have the same body and signature: only the names differ.
 my $name = simple_event($dir, 'ticket.created', 1);
 my ($body, $headers) = map { "$dir/$name.$_" } 'body', 'headers';
 my $began = time - 3600;
 for my $n (1 .. $events) {
     if ($n % 10_000 == 1) {
-        # as many names as a file can have are fewer
+        # a new file now and then: the number of links to one is limited
         for ([\$body, 'body'], [\$headers, 'headers']) {
             my ($from, $part) = @$_;
             my $to = dir() . "/copy$n.$part";
@@ -49,7 +49,7 @@ for my $n (1 .. $events) {
 }
 unlink map { "$dir/$name.$_" } 'body', 'headers';
 
-# The seconds that a process has run, and those that it was ready to run but had to wait for a processor.
+# Returns the seconds that a process has run, and those that it was ready to run but waited for a processor.
 sub seconds_of { return map { $_ / 1e9 } (split ' ', slurp("/proc/$_[0]/schedstat"))[0, 1] }
 
 sub memory_of { return slurp("/proc/$_[0]/status") =~ /^VmHWM:\s*(\d+) kB/m ? $1 / 1000 : 0 }
@@ -76,7 +76,7 @@ for (@ways) {
     $all += $_ for @memory;
     cmp_ok($all, '<', 500, sprintf '... in %.0f MB, of which the parent has %.0f', $all, $memory[0]);
     my $status = wait_until { eval { decode_json(slurp("$dir/status.json")) } } 60;
-    cmp_ok($status->{waiting} // 0, '>', $events / 2, '... status.json tells of them meanwhile');
+    cmp_ok($status->{waiting} // 0, '>', $events / 2, '... status.json shows them meanwhile');
     kill TERM => $process->{pid};
     ok((wait_until { waitpid($process->{pid}, POSIX::WNOHANG()) == $process->{pid} } 120), '... and it ends');
     unlink "$dir/status.json";

@@ -1,5 +1,6 @@
-# bin/mspwh-redeliver delivers 100,000 events of 5,000 tickets, and is killed with -9 meanwhile: none is lost,
-# each ticket is in order, and only what was in hand is delivered twice. MSPWH_EVENTS says how many.
+# bin/mspwh-redeliver delivers 100,000 events of 5,000 tickets, and is killed with -9 in between: none is
+# lost, each ticket is in order, and only events in hand at a kill are delivered twice. MSPWH_EVENTS sets the
+# number of events.
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
-# Three edges that share claims in a store with a replica, 10,000 events with 30 % repeats at edges by chance:
-# compared event by event with what is promised, while workers, edges, the store and its replica are killed,
-# stopped, promoted and demoted in turn. EVENTS=n for fewer.
+# Three edges share claims in a store with a replica. 10,000 events with 30 % repeats at random edges are
+# compared with the promises, event by event, while workers, edges, the store and its replica are killed,
+# stopped, promoted and demoted in turn. EVENTS=n sets another number.
 
 use strict;
 use warnings;
@@ -65,7 +65,7 @@ sub deliver {
     return read_response($c)->{status};
 }
 
-# Tries until it is answered 2xx, at another edge each time.
+# Tries until it gets a 2xx, at another edge each time.
 sub client {
     my ($number, $start, @plan) = @_;
     srand $number;
@@ -85,7 +85,7 @@ sub client {
     _exit(0);
 }
 
-# Each event in its turn, and repeats of some at any time after.
+# Each event in order, and repeats of some at any time later.
 sub planned {
     my @plan = map { [$_, $_] } 1 .. $events;
     for (1 .. $repeats) {
@@ -106,7 +106,7 @@ sub status_of {
     return eval { decode_json(request(port => $edge, method => 'GET', path => '/status')->{body})->{store} };
 }
 
-# Every worker of every edge that is up has a session, and nothing waits.
+# Returns whether every worker of every running edge has a session, and nothing waits.
 sub all_well {
     return !grep { my $s = status_of($_); !$s || $s->{connected} != 2 || $s->{waiting} } @edges;
 }
@@ -210,7 +210,7 @@ note join ', ', map { "$_: $status{$_}" } sort keys %status;
 is($status{200}, @plan, 'every event and every repeat was answered 200 in the end');
 is(scalar(grep { !$delivered{$_} } 1 .. $events), 0, 'every event was delivered');
 
-# Twice only if a fault came between an event's first attempt and its last.
+# An event may be delivered twice only if a fault came between its first attempt and its last.
 my ($sure, @twice, %why) = (0);
 for my $id (1 .. $events) {
     my ($from) = sort { $a <=> $b } map { $_->[0] } @{ $attempts{$id} };

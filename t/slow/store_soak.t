@@ -1,4 +1,4 @@
-# An edge with a store that is started again every 30 seconds, for SECONDS=1200: memory, descriptors and
+# An edge with a store that is restarted every 30 seconds, for SECONDS=1200: memory, descriptors and
 # connections stay flat, and no event fails.
 
 use strict;
@@ -60,7 +60,7 @@ sub client {
     _exit(0);
 }
 
-# [KB of memory, descriptors] of all workers, and what the store knows of connections.
+# Returns [KB of memory, descriptors] of all workers, and the store's number of connections.
 sub usage {
     my ($memory, $files) = (0, 0);
     for my $pid (workers()) {

@@ -1,6 +1,6 @@
-# Two edges append to a stream with a replica, replicas=1: every event that was answered 202 is in it, byte
-# for byte, after each kill of a worker, an edge, the primary or the replica, and of answers on their way.
-# EVENTS=n for another number than 6,000.
+# Two edges append to a stream with a replica, replicas=1. Every event that was answered 202 is in it, byte
+# for byte, after each kill of a worker, an edge, the primary or the replica, and after the loss of answers.
+# EVENTS=n sets a number other than 6,000.
 
 use strict;
 use warnings;
@@ -69,7 +69,7 @@ sub client {
         my @headers = ('X-Webhook-Signature' => sign(SECRET, $body), Connection => 'close');
         my $bytes = request_bytes(path => '/', body => $body, headers => \@headers);
         for my $try (1 .. 200) {
-            # each try of a large one may add it once more
+            # each try of a large event may add it once more
             last if length $body > 1_000_000 and $try > 5;
             my $c = eval { connection($edges[rand @edges]) };
             my $status = $c && send_bytes($c, $bytes) ? read_response($c, timeout => 20)->{status} : 0;
@@ -122,7 +122,7 @@ my @aof = (appendonly => 'yes', appendfsync => 'always', 'repl-diskless-sync-del
 start_store('main', @aof);
 start_store('replica', @aof);
 replica_of('replica', 'main') or die 'no replica';
-# a proxy in front of one store, which drops answers at times
+# a proxy in front of one store, which sometimes drops answers
 start_proxy('main', sub { -e dir() . '/drop' && rand() < 0.3 });
 $MspwhTest::Kills = 1;
 edge($_) for @edges;

@@ -1,5 +1,5 @@
 # Ways into a location with "mspwh on" for bodies that are verified again in steps, in memory or from a file,
-# while the client leaves, nginx is reloaded or is told to quit.
+# while the client leaves, and while nginx is reloaded or told to quit.
 
 use strict;
 use warnings;
@@ -8,11 +8,11 @@ use Time::HiRes qw(sleep);
 use MspwhTest;
 use MspwhTrust;
 
-# Those by which a body that was read before is fed once more.
+# The ways by which a body that was already read is fed once more.
 my @sources = qw(on others monitor off spool);
 my @places = grep { my $from = $_->[1]; $_->[0] ne 'index' and grep { $_ eq $from } @sources } places(ways());
 
-# Each so many of a list, others the next time.
+# Returns every so many of a list, others each time.
 my $turn = 0;
 sub some { my $n = shift; return grep { !($turn++ % $n) } @_ }
 
@@ -23,12 +23,12 @@ sub large {
     my ($place, %o) = @_;
     my $how = $o{how} // $hows[ $turn++ % @hows ];
     $how = 'length' if $how eq 'HTTP/2' and $place->[0] eq 'lua';
-    # more than a step of 64 KB
+    # more than one step of 64 KB
     my $size = 100_000 + int rand 900_000;
     return prepare($place, %large, size => $size, in_memory => $turn % 2, %o, how => $how);
 }
 
-# Once more with the usual size: what happened before has left nothing behind.
+# Once more with the usual size: the tests before have left nothing behind.
 sub usual { return ask(map { large($_, size => 1, how => 'length') } some(5, @places)) }
 
 srand 14;
@@ -57,7 +57,7 @@ start_places(@places);
 my @workers = workers();
 @cells = ();
 for my $place (some(2, @places)) {
-    # with all of the body sent, or with some of it
+    # the client has sent all of the body, or some of it
     my @left = map { large($place, how => 'length', aborted => 1, size => 1_000_000, in_memory => $_,
         missing => int(rand 2) * int rand 500_000) } 0, 1;
     send_cell($_) for @left;
@@ -77,7 +77,7 @@ for my $how ('reload', 'quit') {
     for my $round (1 .. ($how eq 'reload' ? 6 : 1)) {
         my @sent = map { large($_, how => 'length', size => 4_000_000, in_memory => 0) } some(30, @places);
         send_cell($_) for @sent;
-        # the bodies are there, and are being fed, passed on, or waited with
+        # the bodies have arrived, and are being fed, passed on, or waited for
         sleep 0.01 * $round;
         ok(reload(), 'reloaded') if $how eq 'reload';
         kill QUIT => master_pid() if $how eq 'quit';

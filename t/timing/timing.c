@@ -1,16 +1,17 @@
 
 /*
- * Does the time of the signature check tell how much of a signature is right?
+ * Does the time of the signature check reveal how much of a signature is
+ * right?
  *
- * Two kinds of wrong signatures are checked in random order: of one the first
- * byte is wrong, of the other only the last.  What an attacker can measure is
- * the time of mspwh_verifier_final(), so that is what is measured here.  The
- * differences are put to Welch's t-test, as in "Dude, is my code constant
- * time?" (Reparaz, Balasch and Verbauwhede, 2017), without the slowest samples
- * of both kinds, which are interrupts.
+ * Two kinds of wrong signatures are checked in random order: in one the first
+ * byte is wrong, in the other only the last.  An attacker can measure the time
+ * of mspwh_verifier_final(), so it is measured here.  Welch's t-test judges
+ * the differences, as in "Dude, is my code constant time?" (Reparaz, Balasch
+ * and Verbauwhede, 2017), without the slowest samples of both kinds, which are
+ * interrupts.
  *
  * A loop that ends at the first difference is measured in the same way, to
- * show that this would be seen.
+ * show that such a leak would be found.
  */
 
 
@@ -28,10 +29,10 @@
 
 #define BODY    256
 
-/* in nanoseconds: a difference that is certainly smaller than this is none */
+/* nanoseconds: a smaller difference counts as none */
 #define LIMIT   1.0
 
-/* |t| beyond this is no chance, says the paper */
+/* according to the paper, a larger |t| is not by chance */
 #define T       10.0
 
 
@@ -90,7 +91,7 @@ now(void)
 }
 
 
-/* mspwh_verifier_final() as it must not be */
+/* mspwh_verifier_final() with the mistake that the test must find */
 
 static int
 leaking_final(mspwh_verifier_t *verifier,
@@ -137,7 +138,7 @@ measure(check_pt check, mspwh_verifier_t *verifier, unsigned char *kinds,
             fail("OpenSSL fails");
         }
 
-        /* always the same memory, whatever the kind */
+        /* the same memory for both kinds */
 
         memcpy(digest, digests[kinds[i]], sizeof(digest));
 
@@ -201,8 +202,8 @@ compare(unsigned char *kinds, float *times, size_t n, double limit)
 
 
 /*
- * Prints a line for each share of the samples that is used; returns the
- * result for 90 %.
+ * Prints the results without various shares of the slowest samples, and
+ * returns the one for 90 % of the samples.
  */
 
 static result_t
@@ -280,7 +281,7 @@ prepare(mspwh_verifier_t *verifier)
 }
 
 
-/* whether the difference is as expected: none, or one that is seen */
+/* returns whether there is no difference, or one if it is expected */
 
 static int
 is_as_expected(const subject_t *subject, const result_t *result)

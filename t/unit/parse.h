@@ -1,6 +1,6 @@
 
 /*
- * The event in a text.
+ * Parses the event in a text.
  */
 
 

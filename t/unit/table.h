@@ -1,6 +1,7 @@
 
 /*
- * For the tests of the table: keys by a small id, and what a table holds.
+ * For the tests of the table: keys from a small id, and the contents of a
+ * table.
  */
 
 
@@ -28,7 +29,7 @@
 #define DELIVERED  MSPWH_TABLE_DELIVERED
 
 
-/* the second is to compare with */
+/* the second one is for comparison */
 
 static _Alignas(64) unsigned char  memory[2][SIZE];
 
@@ -94,7 +95,7 @@ room(mspwh_table_t *table)
 }
 
 
-/* moves each entry to the newest end, which needs that end to be right */
+/* moves each entry to the newest end, which has to be intact for that */
 
 static void
 rotate(mspwh_table_t *table, mspwh_table_queue_e queue)

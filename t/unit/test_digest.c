@@ -53,7 +53,7 @@ test_sha256(void **state)
 }
 
 
-/* an error of OpenSSL is not left for nginx to find */
+/* no error of OpenSSL is left in the queue for nginx to find */
 
 static void
 test_failure(void **state)

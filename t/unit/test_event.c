@@ -19,7 +19,7 @@ typedef struct {
 } error_t_;
 
 
-/* the words of a canonical type in another spelling */
+/* spells the words of a canonical type in another way */
 
 static void
 spell(char *dst, const char *type, const char *separator, char form)
@@ -73,7 +73,7 @@ test_types(void **state)
 
     for (i = 0; i < nitems(types); i++) {
 
-        /* k: with and without the first word */
+        /* k: with or without the first word */
 
         for (k = 0; k < 2; k++) {
             type = types[i].type;
@@ -251,7 +251,7 @@ test_search(void **state)
         { "{\"a\":{\"b\":{\"eventType\":\"x\"}},\"c\":{\"entityId\":1,"
           "\"d\":{\"ticketId\":2}}}", "x 1 2" },
 
-        /* the shallowest, whatever it is and wherever it stands */
+        /* the shallowest one, whatever it is and wherever it is */
         { "{\"a\":{\"entityId\":2},\"entityId\":1,\"event\":\"x\"}",
           "x 1 " },
         { "{\"entityId\":1,\"a\":{\"entityId\":2},\"event\":\"x\"}",
@@ -421,7 +421,7 @@ test_anomalies(void **state)
           ",unexpected_details,unexpected_description,"
           "missing_additional_fields" },
 
-        /* nothing is known of the others */
+        /* nothing is known about other types */
         { TICKET("Merged") DESC ",\"ticketId\":6}", ",unknown_event_type" },
         { SUB("NotePinned") DET KIND("\"Email\"") "}",
           ",unknown_event_type" },
@@ -469,7 +469,7 @@ test_strerror(void **state)
 }
 
 
-/* what is no text cannot be taken for one */
+/* a value that is not a text cannot be taken for one */
 
 static void
 test_no_text(void **state)
@@ -494,7 +494,7 @@ test_no_text(void **state)
         snprintf(text, sizeof(text), T "5,\"ticketId%s\":6}", bad[i]);
         check(text, NULL, "ticket.created 5 5");
 
-        /* two of them cannot be compared */
+        /* two such values cannot be compared */
 
         snprintf(text, sizeof(text), T "\"5%s\",\"entityId\":\"\"}", bad[i]);
         check_error(text, NULL, MSPWH_EVENT_AMBIGUOUS);

@@ -1,6 +1,7 @@
 
 /*
- * What pointers lead to: the roles of mspwh_field, the values of mspwh_set.
+ * The values that pointers lead to: the roles of mspwh_field, the values of
+ * mspwh_set.
  */
 
 
@@ -87,7 +88,7 @@ test_fields(void **state)
           "ticket.note.added 1 2" },
         { "{\"t/e\":\"ping\",\"a\":[{\"id\":0},{\"id\":1}]}", "ping 1 " },
 
-        /* the first that resolves */
+        /* the first pointer that leads to a value */
         { "{\"t/e\":\"ping\",\"a\":[0,{\"id\":1}],\"x\":{\"id\":2}}",
           "ping 2 " },
 

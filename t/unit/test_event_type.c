@@ -172,7 +172,7 @@ test_nearest(void **state)
 
     assert_null(mspwh_event_type_nearest("ticket.createdx", 14));
 
-    /* one that is longer than any type still has a nearest one */
+    /* a pattern that is longer than any type still has a nearest one */
 
     memset(text, 'x', sizeof(text));
     memcpy(text, "ticket.attachment.deleted", 25);

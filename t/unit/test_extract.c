@@ -1,6 +1,6 @@
 
 /*
- * What is kept of a document: by names, and by pointers.
+ * The values that are kept of a document: by names, and by pointers.
  */
 
 
@@ -137,7 +137,7 @@ test_names(void **state)
           "{\"vv\":\"\",\"p\":true}" },
         { "{\"vv\":-1.50E+07}", "{\"vv\":-1.50E+07}" },
 
-        /* the shallowest, and the first of those */
+        /* the shallowest one, and the first of several */
         { "{\"n\":{\"n\":1,\"vv\":2},\"n\":3,\"vv\":4}", "{\"vv\":4}" },
         { "{\"vv\":4,\"n\":{\"vv\":2}}", "{\"vv\":4}" },
         { "{\"vv\":4,\"vv\":{\"vv\":2}}", "{\"vv\":4}" },
@@ -202,7 +202,7 @@ test_pointers(void **state)
         { "/a/0", "{\"ab\":[\"x\"],\"\":[\"y\"],\"A\":[\"z\"]}", "{}" },
         { "/a /a/b", "{\"a\":1,\"a\":{\"b\":2}}", "{\"/a\":1,\"/a/b\":2}" },
 
-        /* once, if it is asked for twice */
+        /* once, even if it is wanted twice */
         { "/a /a", "{\"a\":1}", "{\"/a\":1}" },
 
         /* an index in an object is a name */
@@ -210,7 +210,7 @@ test_pointers(void **state)
         { "/0/00", "{\"0\":[\"x\"],\"0\":{\"00\":\"y\"}}",
           "{\"/0/00\":\"y\"}" },
 
-        /* the longest pointer, and what is deeper */
+        /* the longest pointer, and values below its target */
         { P8 P8 P8 P8, B8 B8 B8 B8 "[\"x\"]" E8 E8 E8 E8,
           "{\"" P8 P8 P8 P8 "\":[]}" },
         { P8 P8 P8 P8, B8 B8 B8 B8 "\"x\"" E8 E8 E8 E8,
@@ -380,7 +380,7 @@ test_found(void **state)
 }
 
 
-/* however many members there are */
+/* with many members */
 
 static void
 test_large(void **state)

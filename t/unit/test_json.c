@@ -1,7 +1,7 @@
 
 /*
  * The JSON parser: which documents it accepts, where it stops in others, and
- * what it tells.
+ * what it reports.
  */
 
 
@@ -105,7 +105,7 @@ test_accept(void **state)
           "\"\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\"" },
         { "\"\\\\u0000\"", "\"\\u0000\"" },
 
-        /* surrogates, and what C strings cannot hold */
+        /* surrogates, and texts that C strings cannot hold */
         { "\"\\ud834\\udd1e\"", "\"\xf0\x9d\x84\x9e\"" },
         { "\"\\uD800\\uDC00\\uDBFF\\uDFFF\"",
           "\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"" },
@@ -246,7 +246,7 @@ test_refuse(void **state)
         R("{} {}", UNEXPECTED, 3),
     };
 
-    /* these can go on inside an array */
+    /* these are valid inside an array */
 
     static const refused_t  tops[] = {
         R("", UNFINISHED, 0), R(" \n", UNFINISHED, 2),
@@ -357,7 +357,7 @@ test_long(void **state)
         size_t       n;
         const char  *tail;
 
-        /* what is before and after the text; NULL if that is not told */
+        /* the report before and after the text; NULL if it is not reported */
         const char  *before;
         const char  *after;
         const char  *told;
@@ -403,7 +403,7 @@ test_long(void **state)
         free(told);
     }
 
-    /* what is not told is still checked */
+    /* values that are not reported are still checked */
 
     text = fill("\"", 'x', 1100, "\n\"");
     check(text, strlen(text), MSPWH_JSON_CONTROL, 1101, NULL);
@@ -460,7 +460,7 @@ test_depth(void **state)
 }
 
 
-/* nothing follows an error, and the start of each value is known */
+/* nothing is reported after an error, and the start of each value is known */
 
 static size_t                starts[8], nstarts;
 static mspwh_json_t          json;

@@ -1,6 +1,6 @@
 
 /*
- * The calls for memory: how many an event takes, and that each may fail.
+ * Allocations: how many an event takes, and that each may fail.
  */
 
 
@@ -16,7 +16,7 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 
-/* the sanitizer has its own */
+/* the sanitizer has its own allocator */
 
 int
 main(void)
@@ -26,7 +26,7 @@ main(void)
 
 #else
 
-/* glibc's own; the program's take their place in the libraries, too */
+/* glibc's own: the functions of this program replace them everywhere */
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);

@@ -43,7 +43,7 @@ test_refuse(void **state)
 
     assert_int_equal(mspwh_pointer_parse(TEXT("/a\0b"), &pointer), -1);
 
-    /* the escape is beyond the text */
+    /* the escape continues after the end of the text */
 
     assert_int_equal(mspwh_pointer_parse("/~0", 2, &pointer), -1);
 }
@@ -60,7 +60,7 @@ test_accept(void **state)
         size_t       length;
         unsigned     ntokens;
 
-        /* of the last token */
+        /* the last token's */
         const char  *name;
         size_t       name_length;
         size_t       index;
@@ -133,7 +133,7 @@ test_tree(void **state)
     mspwh_pointer_t       *pointers[6];
     mspwh_pointer_node_t  *root, *a, *nodes[nitems(pointers)];
 
-    /* in no order; the last is the first once more */
+    /* unsorted; the last one equals the first */
 
     static const char *const  texts[nitems(pointers)] = {
         "/a/2", "/a/b", "/a/0/x", "/bb", "/a/10", "/a/2",
@@ -165,7 +165,7 @@ test_tree(void **state)
     assert_null(mspwh_pointer_member(root, "", 0));
     assert_ptr_equal(mspwh_pointer_member(root, "bb", 2), nodes[3]);
 
-    /* an index is a name for an object */
+    /* in an object, an index is a name */
 
     assert_ptr_equal(mspwh_pointer_member(a, "2", 1), nodes[0]);
     assert_ptr_equal(mspwh_pointer_member(a, "b", 1), nodes[1]);

@@ -17,8 +17,8 @@
 
 
 /*
- * Bytes, and the elements in them, each as its type, what it is, and "." if it
- * is the last of a reply; "!" is an error.
+ * Bytes, and the elements in them: for each one its type, its value, and "."
+ * if it is the last of a reply; "!" is an error.
  */
 
 typedef struct {
@@ -98,7 +98,7 @@ show(char *out, const mspwh_resp_t *resp)
 }
 
 
-/* reads pieces up to each of the ends, and writes down what is found */
+/* reads pieces up to each of the ends, and records the elements */
 
 static void
 read_pieces(const char *bytes, const size_t *ends, size_t n, char *out)
@@ -141,7 +141,7 @@ test_replies(void **state)
 
         length = strlen(reply->bytes);
 
-        /* at once, and in three pieces at any two places */
+        /* in one piece, and in three, cut at any two places */
 
         for (k = 0; k <= length * length; k++) {
             ends[0] = k % length;
@@ -198,7 +198,7 @@ test_nul(void **state)
 }
 
 
-/* of a long text, the first bytes are kept, and its length is known */
+/* only the first bytes of a long text are kept, but its length is known */
 
 static void
 test_long(void **state)

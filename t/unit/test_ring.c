@@ -22,7 +22,7 @@
 #define SLOTS  8
 
 
-/* all words are of one number: anything else is torn */
+/* all words have the same number: otherwise the record is torn */
 
 typedef struct {
     unsigned long  words[WORDS];
@@ -69,7 +69,7 @@ add(mspwh_ring_t *ring, unsigned long pid, unsigned long word)
 }
 
 
-/* the word of a record, 0 if it is not there, or -1 if it is torn */
+/* returns the word of a record, 0 if it is missing, or -1 if it is torn */
 
 static long
 get(const mspwh_ring_t *ring, unsigned long number)
@@ -117,7 +117,7 @@ test_last_records(void **state)
 }
 
 
-/* it is not shown before its end, and what was there before is not, either */
+/* a record is not shown before its end, and neither is the one it replaces */
 
 static void
 test_unfinished(void **state)
@@ -143,7 +143,7 @@ test_unfinished(void **state)
 }
 
 
-/* pid 1 is alive, whoever may signal it; nobody has the highest one */
+/* pid 1 is alive, even if it cannot be signalled; the highest pid is unused */
 
 static void
 test_owner(void **state)
@@ -212,7 +212,7 @@ test_copy(void **state)
 }
 
 
-/* children write as fast as they can, and are killed wherever they are */
+/* children write as fast as they can, and are killed at any point */
 
 static void
 write_forever(mspwh_ring_t *ring)
@@ -289,7 +289,7 @@ test_killed(void **state)
         unfinished += get(ring, n - i) == 0;
     }
 
-    /* the next round finds every slot in order */
+    /* the next round can use every slot */
 
     for (i = 0; i < SLOTS; i++) {
         assert_true(add(ring, getpid(), 7));

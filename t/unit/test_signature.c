@@ -160,7 +160,7 @@ test_keys(void **state)
 }
 
 
-/* one key serves many bodies, and a body only so many keys */
+/* one key verifies many bodies, and a body has a limited number of keys */
 
 static void
 test_reuse(void **state)
@@ -200,7 +200,7 @@ test_reuse(void **state)
 }
 
 
-/* a verifier that is reset has forgotten what it was fed */
+/* a verifier that is reset has forgotten its input */
 
 static void
 test_reset(void **state)
@@ -266,7 +266,7 @@ test_decode(void **state)
         { TEXT(HEAD "==") }, { TEXT(HEAD "=8") }, { TEXT(HEAD "8\0") },
         { TEXT("=" HEAD "8") }, { TEXT(HEAD "8-") },
 
-        /* the alphabet of URLs, and of nobody */
+        /* the URL-safe alphabet, and invalid characters */
         { TEXT("-_+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8=") },
         { TEXT("+_+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8=") },
         { TEXT("!/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8=") },

@@ -31,7 +31,7 @@ parse(const char *text, size_t length, size_t at)
 }
 
 
-/* returns 1 if the file is not judged as its name says */
+/* returns 1 if the verdict on the file is not the one in its name */
 
 static int
 check_file(const char *directory, const char *name)

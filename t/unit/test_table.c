@@ -1,6 +1,6 @@
 
 /*
- * The table of keys in shared memory: what it holds, and in which order.
+ * The table of keys in shared memory: its contents, and their order.
  */
 
 
@@ -20,7 +20,7 @@ test_create(void **state)
     assert_null(mspwh_table_create(memory[0], 4095));
     assert_non_null(mspwh_table_create(memory[0], 4096));
 
-    /* 66 bytes for each, and nothing beyond the end */
+    /* 66 bytes per entry, and no write after the end */
 
     size = 1 << 20;
     large = malloc(size);
@@ -91,7 +91,7 @@ test_queues(void **state)
 }
 
 
-/* keys with the same bucket, and with the same bytes but one */
+/* keys in the same bucket, and keys that differ in one byte */
 
 static void
 test_collisions(void **state)
@@ -114,7 +114,7 @@ test_collisions(void **state)
         assert_null(mspwh_table_find(table, other));
     }
 
-    /* from the middle, the end and the beginning of the chain */
+    /* deletes from the middle, the end and the beginning of the chain */
 
     mspwh_table_delete(table, find(table, 3));
     assert_string_equal(contents(table), "| 1 2 4 ");
@@ -144,7 +144,7 @@ test_full(void **state)
         insert(table, id, PENDING);
     }
 
-    /* the oldest delivered one makes room, and a pending one never does */
+    /* the oldest delivered entry makes room; a pending one never does */
 
     insert(table, 150, PENDING);
     assert_null(find(table, 1));
@@ -163,7 +163,7 @@ test_full(void **state)
 }
 
 
-/* a list of ids, for each queue, that does the same in another way */
+/* a model that works in another way: a list of ids for each queue */
 
 typedef struct {
     unsigned  ids[MSPWH_TABLE_QUEUES][IDS];

@@ -121,7 +121,7 @@ verify(mspwh_table_t *table, const operation_t *operation)
     text = contents(table);
     n = strlen(text);
 
-    /* a full table goes on with "107 108 ..." */
+    /* in a full table, "107 108 ..." follow */
 
     if (strstr(text, " 107 ") != NULL) {
         n = strstr(text, "107 ") - text;
@@ -139,7 +139,7 @@ verify(mspwh_table_t *table, const operation_t *operation)
 }
 
 
-/* a child that has stopped before a function; -1 if it cannot be traced */
+/* starts a child that stops before a function; -1 if it cannot be traced */
 
 static pid_t
 trace(void (*function)(mspwh_table_t *table), mspwh_table_t *table)
@@ -194,8 +194,9 @@ step(pid_t pid)
 
 
 /*
- * One instruction at a time.  What the memory holds then is what a child that
- * was killed there would leave; the test tries it, and puts it back.
+ * Goes through a function one instruction at a time.  Each time, the memory is
+ * as a child that was killed there would leave it; the test uses it, and
+ * restores it.
  */
 
 static unsigned
@@ -240,7 +241,7 @@ step_through(const operation_t *operation,
 }
 
 
-/* in each operation, and in some of the recoveries from that */
+/* kills in each operation, and in some of the recoveries after that */
 
 static void
 test_killed(void **state)

@@ -1,6 +1,6 @@
 
 /*
- * What the parser tells of a document, as JSON without spaces: texts are
+ * The parser's reports on a document, as JSON without spaces: texts are
  * decoded, and those that are not told are a "?".
  */
 
@@ -16,7 +16,7 @@
 typedef struct {
     mspwh_json_t   json;
 
-    /* what to tell of members by the first letters of their names */
+    /* what to report about members, by the first letters of their names */
     int            by_letter;
 
     size_t         length;

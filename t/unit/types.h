@@ -1,6 +1,6 @@
 
 /*
- * The event types that are known.
+ * The known event types.
  */
 
 

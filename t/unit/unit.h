@@ -1,7 +1,7 @@
 
 /*
- * What the unit tests share: the headers that cmocka needs, and a document
- * that is cut into pieces in every way.
+ * Shared by the unit tests: the headers that cmocka needs, and a document that
+ * is cut into pieces in every way.
  */
 
 
@@ -30,7 +30,7 @@
 #define BY_THREES  ((size_t) -3)
 
 
-/* pieces are copied, for a memory checker to see the ends of them */
+/* pieces are copied, so that a memory checker sees where they end */
 
 static inline void
 feed_copy(void (*feed)(void *, const void *, size_t), void *to,

@@ -1,8 +1,8 @@
 
 /*
- * After "nginx -t", the pool of the configuration, and after a failed start
- * that of the start, are left for exit() to free.  They are not leaked, but
- * the only pointers to them have been on the stack: here are others, for
+ * nginx leaves the configuration's pool after "nginx -t", and the initial pool
+ * after a failed start, for exit() to free.  They are not leaks, but the only
+ * pointers to them were on the stack.  This module keeps other pointers, for
  * LeakSanitizer to find.
  */
 

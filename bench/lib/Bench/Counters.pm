@@ -1,6 +1,6 @@
 package Bench::Counters;
 
-# What the status costs: the module against the same one without counters, history and recent deliveries.
+# The cost of the status: the module against the same one without counters, history and recent deliveries.
 
 use strict;
 use warnings;
@@ -9,8 +9,8 @@ use Bench::Event qw(event write_request);
 use Bench::Report qw(median spread duration table tsv progress);
 use Bench::Server qw(start_peer stop_peer cost enough);
 
-# { name => [ns of each round] }.  One process is faster than another of the
-# same module, by more than the counters cost: each round has two new ones.
+# Returns { name => [ns of each round] }. Processes with the same module differ by
+# more than the counters cost: each round has two new ones.
 sub compare {
     my $o = shift;
     build($o);
@@ -40,8 +40,7 @@ sub one_round {
     return $r->{cpu};
 }
 
-# Uses the commands of the module's own build, with another file instead of the
-# counters.
+# Uses the commands of the module's own build, with another file in place of the counters.
 sub build {
     my $o = shift;
     my $tree = "$o->{root}/build/nginx";

@@ -36,7 +36,7 @@ sub run {
         ['setting', 'bytes', 'what', 'median_ns', 'q1_ns', 'q3_ns', 'rounds'], @tsv);
 }
 
-# Only if the module and 1 KB are among the chosen cases.
+# Returns whether the module and 1 KB are among the chosen cases.
 sub counters_chosen {
     my $o = shift;
     return grep({ $_ eq 'mspwh' } @{ $o->{peers} }) && grep({ $_ == 1024 } @{ $o->{sizes} });
@@ -50,8 +50,8 @@ sub warm_up {
     settle_memory(@peers);
 }
 
-# 1 KB again.  With one connection a server sleeps between any two events; with
-# an upstream of its own the load sleeps too, and a server pays for waking it.
+# 1 KB again. With one connection, a server sleeps between any two events; with an upstream of its own, the
+# load sleeps, too, and a server pays for waking it.
 sub by_connections {
     my ($o, @peers) = @_;
     @peers = grep { $_->{name} =~ /^(?:plain|mspwh|haproxy)$/ } @peers;
@@ -77,7 +77,7 @@ sub print_connections {
             cell([paired($case, 'mspwh', sub { $_[0] - $_[1] })])] } @_);
 }
 
-# { name => [ns of each round] or what happened instead; floor => [...] }
+# Returns { name => [ns of each round] or what happened instead; floor => [...] }.
 sub one_case {
     my ($o, $setting, $size, $peers) = @_;
     my $good = write_request("$o->{dir}/good", event($size));
@@ -104,7 +104,7 @@ sub one_case {
     return \%case;
 }
 
-# What the peer does wrong with the case, or undef.
+# Returns what the peer does wrong in this case, or undef.
 sub refusal {
     my ($peer, $setting, $good, $bad) = @_;
     my $port = $peer->{port}{$setting} // return '';
@@ -127,7 +127,7 @@ sub measure {
     return $r->{cpu};
 }
 
-# HMAC-SHA256 over as many bytes, on the same core.
+# Measures HMAC-SHA256 over as many bytes, on the same core.
 sub floor_time {
     my ($o, $size) = @_;
     my $n = int 1e8 / ($size * 0.6 + 500) + 1;

@@ -1,7 +1,6 @@
 package Bench::Dedup;
 
-# What mspwh_dedup costs with few and with many events in its zone, and how many
-# a zone holds.
+# The cost of mspwh_dedup with few and with many events in its zone, and how many events a zone holds.
 
 use strict;
 use warnings;
@@ -12,11 +11,11 @@ use Bench::Server qw(free_port start_peer stop_peer client cost);
 
 use constant FEW    => 100;
 use constant ROOM   => 20_000;
-use constant STRIDE => 611_953;     # a prime: repeats in another order than the events
+use constant STRIDE => 611_953;     # a prime, so that repeats come in a different order from the events
 use constant TARGET => 5;           # per cent
 
-# Each round of "new events, zone empty" has its own zone.  "entries" plus "old"
-# events are certain to fill the zone that has to be full.
+# Each round of "new events, zone empty" has its own zone. "entries" plus "old" events certainly fill the
+# zone that must be full.
 sub plan {
     my $o = shift;
     my %p = $o->{quick} ? (entries => 100_000, rounds => 7, count => 5_000)
@@ -46,9 +45,8 @@ sub run {
     show($o, $p, \%case, $room);
 }
 
-# Two servers for each zone: one passes events on; the other, to fill the zone,
-# answers a new event 204, and so a repeat differently.  That of "many" fills
-# "full" as well.
+# Two servers for each zone: one passes events on; the other one, which fills the zone, answers a new event
+# with 204, unlike a repeat. The one of "many" also fills "full".
 sub start {
     my $p = shift;
     my (%port, $zones);
@@ -106,7 +104,7 @@ sub expect {
     }
 }
 
-# A genuine event is accepted, and only once if there is a zone; a forged one is not.
+# Checks that a genuine event is accepted, only once if there is a zone; and a forged one is not.
 sub check {
     my ($peer, $name, $file) = @_;
     for my $passes (1, $name eq 'off' ? 1 : 0) {
@@ -129,8 +127,7 @@ sub take {
         ($what eq 'new' ? 'status_204' : 'status_200') => $o{count});
 }
 
-# In the full zone, the last to come are the events of the other one, and the
-# first to come is forgotten.
+# In the full zone, the newest events are those of the other zone, and the oldest one is forgotten.
 sub fill {
     my ($peer, $p, $file) = @_;
     my $all = $p->{entries} + $p->{old};
@@ -148,15 +145,15 @@ sub fill {
     unlink $file->{fill};
 }
 
-# The first event, the oldest that there may be, and others.
+# Checks the first event, the oldest possible one, and others.
 sub remembered {
     my ($peer, $p, $file, $zone, $when) = @_;
     take($peer, $zone, "repeats, $when,", $file->{many}, count => $p->{new});
 }
 
-# How many of the events in a zone of 1m are remembered: backwards from the last,
-# they are repeats up to the first that is not.  That one takes the place of the
-# oldest, which has been asked for, so that all others are new, too.
+# Returns how many of the events in a zone of 1m are remembered: backwards from the last, they are repeats up
+# to the first that is not. That one replaces the oldest, which has already been checked, so all others are
+# new, too.
 sub room {
     my ($peer, $file) = @_;
     my $r = client('-n', ROOM, '-k', ROOM, $peer->{port}{'room take'}, $file->{back});
@@ -164,7 +161,7 @@ sub room {
     return $r->{status_200};
 }
 
-# { name => [ns of each round] }
+# Returns { name => [ns of each round] }.
 sub measure_all {
     my ($o, $peer, $p, $file) = @_;
     my @cases = (['off', 'off', 'new'], ['new, empty', 'empty', 'new'], ['new, many', 'many', 'new'],
@@ -202,7 +199,7 @@ sub cell {
     return duration($m) . ' (' . duration($q1, $m) . ' to ' . duration($q3, $m) . ')';
 }
 
-# In each round, by the code.
+# Returns the results of the code for each round.
 sub paired {
     my ($case, $name, $other, $code) = @_;
     return map { $code->($case->{$name}[$_], $case->{$other}[$_]) } 0 .. $#{ $case->{$name} };

@@ -24,7 +24,7 @@ sub details { $head . "\"Details\":\"$_[0]\",\"AdditionalFields\":[]}" }
 
 sub fields { $head . "\"Details\":\"\",\"AdditionalFields\":[$_[0]]}" }
 
-# Small values of every kind.
+# Returns small values of every kind.
 sub dense {
     my $size = shift;
     my ($text, $i) = ('', 0);
@@ -37,7 +37,7 @@ sub dense {
     return $text;
 }
 
-# "width" containers in one another, again and again
+# "width" nested containers, again and again
 sub nested {
     my ($size, $depth, $open, $close) = @_;
     my $one = $open x $depth . '1' . $close x $depth;
@@ -74,7 +74,7 @@ sub members {
     return '{' . join(',', map { sprintf '"m%05d":1', $_ } 1 .. $n) . '}';
 }
 
-# dense values, as objects in objects: names are not looked for in arrays
+# dense values, as nested objects: names are not looked for in arrays
 sub kept {
     my $i = 0;
     my @parts = split /(?<=\}\}),/, dense($_[0] * 0.92);

@@ -1,6 +1,6 @@
 package Bench::Event;
 
-# Signed ticket events as files that hold a whole HTTP request.
+# Signed ticket events, as files that contain a whole HTTP request.
 
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ use constant SECRET => 'correct horse battery staple, forty-two';
 my @alphabet = ('A' .. 'Z', 'a' .. 'z', '0' .. '9', '+', '/');
 my $block;
 
-# The same text in every run; only its first 64 KB are without repetition.
+# Returns the same text in every run; only its first 64 KB are without repetition.
 sub base64_text {
     my $size = shift;
     if (!defined $block) {
@@ -28,8 +28,8 @@ sub base64_text {
     return substr $block x ($size / length($block) + 1), 0, $size;
 }
 
-# An event of exactly this size; the image in its Details fills it up.
-# "place" is where the event type stands: start, middle or end of the body.
+# Returns an event of exactly this size, which the image in its Details fills up. "place" is the place of the
+# event type: start, middle or end of the body.
 sub event {
     my ($size, $place) = @_;
     my $type = '"EventType":"Ticket created",';
@@ -71,7 +71,7 @@ sub head {
         . "X-Event-Type: ticket.created\r\nX-Webhook-Signature: $signature\r\n";
 }
 
-# write_request(file, body, signature => ..., path => ..., chunk => size)
+# Usage: write_request(file, body, signature => ..., path => ..., chunk => size)
 sub write_request {
     my ($file, $body, %o) = @_;
     my $head = head($o{path} // '/', $o{signature} // signature($body));
@@ -87,7 +87,7 @@ sub write_request {
     return $file;
 }
 
-# A small event; no two numbers below 9e9 have the same one, and all have the same length.
+# Returns a small event. Each number below 9e9 gives another one, and all have the same length.
 sub numbered_event {
     my $id = 1_000_000_000 + $_[0];
     return "{\"EventType\":\"Ticket created\",\"EntityId\":$id,\"TicketId\":$id,"

@@ -1,6 +1,6 @@
 package Bench::Latency;
 
-# How long an event of 1 KB takes while four connections stream events of 10 MB.
+# The latency of an event of 1 KB while four connections stream events of 10 MB.
 
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ use Bench::Server qw(start_upstream stop_upstream start_peer stop_peer client
 use constant STREAMS  => 4;
 use constant INTERVAL => 3000;
 
-# bytes a second and stream: at a fixed rate, and as fast as they can
+# bytes per second and stream: at a fixed rate, and as fast as possible
 my @loads = ([paced => 40 << 20], [unpaced => 0]);
 my %title = (memory => 'body in memory', file => '16k buffer');
 

@@ -1,6 +1,6 @@
 package Bench::Parser;
 
-# The parser alone: bytes a second, and instructions a byte.
+# The parser alone: bytes per second, and instructions per byte.
 
 use strict;
 use warnings;
@@ -9,7 +9,7 @@ use Bench::Document qw(document);
 use Bench::Report qw(spread table tsv progress);
 use Bench::Server qw(pinned);
 
-# document, what is told of it, target in GB/s
+# document, what is reported of it, target in GB/s
 my @cases = (
     ['base64', 'event', 5], ['dense, in an array', 'event', 1.2], ['dense, in objects', 'event', 0.6],
     ['dense, in objects', 'all', 0.6],
@@ -52,7 +52,7 @@ sub compile {
         . "'$source'/mspwh_[ejpt]*.c -lcjson") == 0 or die "parser.c does not compile\n";
 }
 
-# bytes a nanosecond
+# bytes per nanosecond
 sub speed {
     my ($o, $file, $case) = @_;
     my ($ns) = scan($o, pinned(server => "$o->{dir}/parser", $file, 30, $case->[1]), $case);

@@ -20,10 +20,10 @@ sub quantile {
 
 sub median { quantile(0.5, @_) }
 
-# median, first and third quartile
+# Returns the median, the first and the third quartile.
 sub spread { map { quantile($_, @_) } 0.5, 0.25, 0.75 }
 
-# nanoseconds with three digits and a unit; "unit" may be that of another
+# Formats nanoseconds with three digits and a unit; "unit" may be that of another value.
 sub duration {
     my ($ns, $like) = @_;
     my ($unit, $by) = abs($like // $ns) < 1e6 ? ('us', 1e3) : ('ms', 1e6);
@@ -37,7 +37,7 @@ sub size_name {
     return $size >= 1 << 20 ? ($size >> 20) . ' MB' : ($size >> 10) . ' KB';
 }
 
-# A Markdown table whose columns are aligned; the first row is the head.
+# Returns a Markdown table with aligned columns; the first row is the head.
 sub table {
     my @rows = @_;
     my @width;
@@ -61,7 +61,7 @@ sub tsv {
     close $fh or die "$file: $!\n";
 }
 
-# A line on a terminal's last line, or nothing.
+# Prints a line at the bottom of a terminal, or nothing.
 sub progress {
     return if !-t STDERR;
     printf STDERR "\r%-78.78s", $_[0] // '';

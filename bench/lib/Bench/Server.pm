@@ -22,7 +22,7 @@ my ($server_core, $load_core) = cores();
 my $owner = $$;
 my (%pids, %taken);
 
-# The first two cores this process may use; with one, both are the same.
+# Returns the first two cores that this process may use; with only one, both are the same.
 sub cores {
     open my $fh, '<', '/proc/self/status' or return (0, 0);
     my ($list) = map { /^Cpus_allowed_list:\s*(\S+)/ } <$fh>;
@@ -38,7 +38,7 @@ sub setup {
     return ($server_core, $load_core);
 }
 
-# The command, pinned to the core of the "server" or of the "load".
+# Returns the command, pinned to the core of the "server" or of the "load".
 sub pinned {
     my ($where, @command) = @_;
     return ('taskset', '-c', $where eq 'server' ? $server_core : $load_core, @command);
@@ -90,7 +90,7 @@ sub wait_for_port {
     die "a server did not start: " . slurp($log) . "\n";
 }
 
-# Without it, client() is the upstream as well.
+# Without this upstream, client() is the upstream as well.
 sub start_upstream {
     my $log = "$dir/upstream.log";
     $upstream = spawn($log, pinned(load => "$dir/load", '-b', $upstream_port));
@@ -144,7 +144,7 @@ sub start_nginx {
     die "$name: no worker process\n" if !@{ $peer->{pids} };
 }
 
-# The module without its counters, history and recent deliveries, otherwise configured as with them.
+# Starts the module without its counters, history and recent deliveries, otherwise configured as with them.
 sub start_uncounted {
     my ($peer, $words) = @_;
     start_nginx($peer, { %$words, MODULE => "$dir/no_counters.so", RECENT => 0 }, 'mspwh.conf');
@@ -162,7 +162,7 @@ sub start_haproxy {
     delete $peer->{port}{file};
 }
 
-# A receiver in Node.js behind plain nginx; both are counted.
+# Starts a receiver in Node.js, with plain nginx in front of it; both are counted.
 sub start_node {
     my ($peer, $words) = @_;
     my $port = free_port();
@@ -180,7 +180,7 @@ sub stop_peer {
     end_process($_) for grep { $_ } @$peer{qw(main receiver)};
 }
 
-# A Valkey or Redis server on the other core.
+# Starts a Valkey or Redis server on the other core.
 sub start_store {
     my ($server) = grep { -x } map { my $d = $_; map { "$d/$_" } qw(valkey-server redis-server) }
         split /:/, $ENV{PATH};
@@ -206,7 +206,7 @@ sub end_process {
     waitpid $pid, 0;
 }
 
-# CPU time of a peer so far, in ns: all its processes, all their threads.
+# Returns the CPU time of a peer so far, in ns: all its processes, all their threads.
 sub cpu_time {
     my $peer = shift;
     my $sum = 0;
@@ -218,7 +218,7 @@ sub cpu_time {
     return $sum;
 }
 
-# Peak resident memory of a peer so far, in KB.
+# Returns the peak resident memory of a peer so far, in KB.
 sub peak_rss {
     my $peer = shift;
     my $sum = 0;
@@ -260,8 +260,8 @@ sub settle_memory {
     unlink $file;
 }
 
-# What "count" requests cost a peer: the report, with "cpu" in ns per request.
-# Takes further options for the load generator.
+# Returns the cost of "count" requests: the load generator's report, with "cpu" in ns per request. Takes
+# further options for the load generator.
 sub cost {
     my ($peer, $port, $file, $count, $connections, @options) = @_;
     my $before = cpu_time($peer);

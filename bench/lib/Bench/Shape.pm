@@ -1,7 +1,7 @@
 package Bench::Shape;
 
-# What the module adds to plain nginx, against the size of the body, the number
-# of secrets, the place of the event type, and hostile shapes.
+# The module's cost on top of plain nginx, by the size of the body, the number of secrets, the place of the
+# event type, and hostile shapes.
 
 use strict;
 use warnings;
@@ -82,7 +82,7 @@ sub measure {
     push @{ $case->{cpu} }, $r->{cpu};
 }
 
-# What the module adds in each round; "plain" may be of a similar size.
+# Returns the module's additional cost in each round; "plain" may be of a similar size.
 sub added {
     my ($case, $plain) = @_;
     my $scale = $case->{bytes} / $plain->{bytes};

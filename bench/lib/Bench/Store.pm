@@ -1,6 +1,6 @@
 package Bench::Store;
 
-# What a store costs: claims in a pipeline, a store that is known to be down, and a large event into a
+# The cost of a store: claims in a pipeline, a store that is known to be down, and a large event into a
 # stream.
 
 use strict;
@@ -11,10 +11,10 @@ use Bench::Report qw(median spread duration table tsv progress);
 use Bench::Server qw(free_port start_store stop_store start_peer stop_peer client cost peak_rss);
 
 use constant {
-    CPU     => 5_000,       # ns more of the worker's
-    LATENCY => 300_000,     # ns more of the median
+    CPU     => 5_000,       # ns of additional CPU time of the worker
+    LATENCY => 300_000,     # ns of additional latency, in the median
     LARGE   => 30 << 20,
-    MEMORY  => 1024,        # KB more
+    MEMORY  => 1024,        # additional KB
 };
 
 my @cases = (['memory', 'the zone alone'], ['shared', 'with a store'], ['lost', 'with a store that is down']);

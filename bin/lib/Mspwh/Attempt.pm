@@ -1,6 +1,6 @@
 package Mspwh::Attempt;
 
-# One attempt to deliver one event, and what becomes of the event by the answer.
+# One attempt to deliver one event, and what the answer does to the event.
 
 use strict;
 use warnings;
@@ -19,9 +19,9 @@ use constant {
     SENT => 'sent',
     KEPT => 'kept',
     QUARANTINED => 'quarantined',
-    BROKEN => 'broken',      # kept; it is the event's own fault
-    GONE => 'gone',          # moved or removed by somebody else
-    STUCK => 'stuck',        # delivered, and cannot be removed
+    BROKEN => 'broken',      # kept; the event itself is at fault
+    GONE => 'gone',          # moved or removed by someone else
+    STUCK => 'stuck',        # delivered, but it cannot be removed
 };
 
 use constant LONGEST_RETRY_AFTER => 3600;
@@ -56,7 +56,7 @@ sub meaning {
         : 'see the error log of nginx and that of the backend');
 }
 
-# 4xx that are about the moment, not about the event: --client-errors does not count them.
+# 4xx that concern the moment, not the event: --client-errors does not count them.
 my %passing = map { $_ => 1 } 408, 409, 421, 423, 425, 429;
 
 # url (see Mspwh::Http), timeout, retry_first, retry_max, client_errors, max_age, max_age_text
@@ -66,13 +66,13 @@ sub new {
     return bless { %options, http => $http }, $class;
 }
 
-# The longest that an event waits for its next attempt, unless the clock is set back.
+# The longest wait for an event's next attempt, unless the clock is set back.
 sub longest_wait {
     my $retry_max = 1.2 * shift;
     return $retry_max > LONGEST_RETRY_AFTER ? $retry_max : LONGEST_RETRY_AFTER;
 }
 
-# Returns the outcome, the kind of failure and a text about it, and, if the event is kept, the seconds until
+# Returns the outcome, the kind of failure and a text about it; and, if the event is kept, the seconds until
 # the next attempt.
 sub run {
     my ($self, $name, $state) = @_;
@@ -122,7 +122,7 @@ sub lines {
     $host = $event->{host} if !defined $self->{url}{path} and length($event->{host} // '');
     my $received = $event->{'x-mspwh-received'} // '';
     $received = rfc3339(epoch($name) // time) if !defined epoch($received);
-    # the first attempt was the sender's own
+    # attempt 1 was the sender's own
     return ["Host: $host", 'User-Agent: mspwh-redeliver', @{ $event->{lines} },
         'X-Mspwh-Attempt: ' . ($state->{attempts} + 2), "X-Mspwh-Received: $received"];
 }
@@ -146,7 +146,7 @@ sub settle {
         retry_after($header->{'retry-after'});
 }
 
-# nginx writes the headers after the body.
+# nginx writes the headers after the body, so a body that is newer was changed later.
 sub is_changed {
     my ($body, $headers) = map { (Time::HiRes::lstat("$_[0].$_"))[9] // 0 } qw(body headers);
     return $body > $headers;
@@ -162,7 +162,7 @@ sub quarantine {
     return quarantine_event($name) ? (QUARANTINED, $kind, $text) : (BROKEN, 'cannot be quarantined', "$!");
 }
 
-# Writes down when the next attempt is due.
+# Records when the next attempt is due.
 sub keep {
     my ($self, $name, $state, $outcome, $kind, $text, $asked) = @_;
     return quarantine($name, $kind, "$text; it is older than --max-age $self->{max_age_text}")

@@ -1,7 +1,7 @@
 package Mspwh::Http;
 
-# A client of one server, over one connection that is kept: HTTP/1.1, with headers of any bytes, and a body
-# that is read from a file while it is sent.
+# A client of one server, over one persistent connection: HTTP/1.1, with headers of any bytes, and a body
+# that is read from a file while it is being sent.
 
 use strict;
 use warnings;
@@ -18,7 +18,7 @@ our @EXPORT_OK = qw(parse_url retry_after);
 use constant { PIECE => 65536, MOST_HEAD => 65536, MOST_BODY => 1 << 20 };
 use constant NEVER => 'the connection was closed before an answer came';
 
-# The parts of a URL, or undef. "path" is undef if there is none.
+# Returns the parts of a URL, or undef. "path" is undef if there is none.
 sub parse_url {
     my ($scheme, $host, $port, $path) = ($_[0] // '')
         =~ m{^(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#\s:@\[\]]+)(?::(\d{1,5}))?(?:([/?][^\s#]*))?(?:#\S*)?\z}
@@ -32,7 +32,7 @@ sub parse_url {
 
 my %month = do { my $n = 0; map { $_ => $n++ } qw(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec) };
 
-# The seconds that a Retry-After asks for (RFC 9110, section 10.2.3), or undef.
+# Returns the seconds that a Retry-After asks for (RFC 9110, section 10.2.3), or undef.
 sub retry_after {
     my $value = shift // return;
     return 0 + $value if $value =~ /^\d{1,9}\z/;
@@ -48,10 +48,10 @@ sub new {
     return bless { %$url, timeout => $timeout, buffer => '' }, $class;
 }
 
-# Sends a request with these header lines and a file of so many bytes. Returns the status and the headers, by
-# their names in lower case; or undef, the kind of failure and a text.
+# Sends a request with these header lines and a file of "size" bytes. Returns the status and the headers,
+# keyed by their lowercase names; or undef, the kind of failure and a text.
 #
-# If the server closes the connection that was kept just when the request is sent, it is sent again.
+# If the server closes a persistent connection just as the request is sent, it is sent once more.
 sub request {
     my ($self, $method, $target, $lines, $body, $size) = @_;
     my $bytes = join "\r\n", "$method $target HTTP/1.1", @$lines, "Content-Length: $size", '', '';
@@ -80,7 +80,7 @@ sub fail { die [@_] }
 
 sub close { my $self = shift; close delete $self->{socket} if $self->{socket}; $self->{buffer} = '' }
 
-# Whether the connection can be used again: the server has not closed it, and has nothing to say.
+# Returns whether the connection can be used again: the server has neither closed it nor sent anything.
 sub alive {
     my $self = shift;
     return 0 if !$self->{socket};
@@ -95,7 +95,7 @@ sub connect {
     my $self = shift;
     my $socket = IO::Socket::IP->new(PeerHost => $self->{host}, PeerService => $self->{port},
         Timeout => $self->{timeout}) or fail('no connection', "$self->{authority}: " . ($@ || $!));
-    # the headers and the body may be two writes: the second must not wait for an ACK
+    # the headers and the body may be two writes: the second one must not wait for an ACK
     setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
     if ($self->{scheme} eq 'https') {
         IO::Socket::SSL->start_SSL($socket, Timeout => $self->{timeout}, SSL_hostname => $self->{host},
@@ -106,8 +106,8 @@ sub connect {
     @$self{qw(socket buffer)} = ($socket, '');
 }
 
-# Waits until the socket can be read or written; false if it cannot in time. "answered": it was to be written,
-# but the server has answered already, before it has read all.
+# Waits until the socket is readable or writable; returns false if that takes too long. Returns "answered" if
+# the server has answered already, before it has read the whole request.
 sub wait_for {
     my ($self, $what) = @_;
     my $tls = $self->{scheme} eq 'https';
@@ -127,7 +127,7 @@ sub wait_for {
 
 sub timed_out { fail('timeout', "no answer within $_[0]{timeout} s") }
 
-# False if the server answers before it has read all, or has closed the connection.
+# Returns false if the server answers before it has read everything, or has closed the connection.
 sub send_bytes {
     my ($self, $bytes) = @_;
     my $at = 0;
@@ -157,7 +157,7 @@ sub send_request {
     } while ($size);
 }
 
-# More of the answer; false at its end, however it ends.
+# Reads more of the answer; returns false at its end, however it ends.
 sub fill {
     my $self = shift;
     while (1) {
@@ -206,7 +206,7 @@ sub read_answer {
     return $status, $header;
 }
 
-# Returns whether the connection is now at the end of the answer.
+# Returns whether the whole answer has been read.
 sub skip_body {
     my ($self, $status, $header) = @_;
     return 1 if $status == 204 or $status == 304 or $self->{bodiless};

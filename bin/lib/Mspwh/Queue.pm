@@ -1,10 +1,10 @@
 package Mspwh::Queue;
 
-# Which event is next: the oldest first, but those of one ticket one after another. While one is being sent,
-# or waits to be tried again, it holds its ticket, and the later ones wait for it.
+# Decides which event is next: the oldest one, but events of one ticket go one after another. While an event
+# is being sent, or waits to be tried again, it holds its ticket, and later ones wait for it.
 #
 # Events of a type that has just failed come after all others, so that a backend that hangs does not hold up
-# those of another.
+# the events of another one.
 
 use strict;
 use warnings;
@@ -15,14 +15,14 @@ sub new {
     my ($class, $ordered) = @_;
     return bless {
         ordered => $ordered,
-        queue => [],      # names, oldest first, that hold no ticket
-        at => 0,          # of the next one
-        ready => [],      # names that hold theirs
-        behind => [],     # names that hold theirs, of failing types
+        queue => [],      # names without their tickets, oldest first
+        at => 0,          # index of the next one
+        ready => [],      # names that hold their tickets
+        behind => [],     # names that hold their tickets, of failing types
         held => {},       # ticket => 0, or the names that wait, oldest first
-        due => {},        # names of retry()
+        due => {},        # names that retry() has added
         failing => {},    # types
-        left => 0,        # names in any of these
+        left => 0,        # number of names in all of these
     }, $class;
 }
 
@@ -32,8 +32,8 @@ sub ticket { $_[0]{ordered} ? ticket_of($_[1]) : undef }
 
 sub type { join ',', type_of($_[0]) }
 
-# All names that wait, oldest first; and those that are being sent, or wait to be tried again, which are not
-# among them.
+# Takes all names that wait, oldest first; and the names that are being sent or wait to be tried again, which
+# are not in the first list.
 sub fill {
     my ($self, $names, @others) = @_;
     @$self{qw(queue at ready behind held due left)} = ($names, 0, [], [], {}, {}, scalar @$names);
@@ -43,7 +43,7 @@ sub fill {
     }
 }
 
-# The next event to be tried, which holds its ticket from now on; undef if there is none now.
+# Returns the next event to try, which holds its ticket from now on; or undef if there is none now.
 sub next_name {
     my $self = shift;
     while (defined(my $name = shift @{ $self->{ready} } // $self->take_free)) {
@@ -59,7 +59,7 @@ sub next_name {
     return $name;
 }
 
-# The next one whose ticket is free. A million names are not moved for it.
+# Returns the next event whose ticket is free. For speed with a million names, the list is not shifted.
 sub take_free {
     my $self = shift;
     my ($queue, $held) = @$self{qw(queue held)};
@@ -77,7 +77,7 @@ sub take_free {
     return;
 }
 
-# It is no longer there: the next one of its ticket may go.
+# The event is gone: the next one of its ticket may go.
 sub release {
     my ($self, $name) = @_;
     my $ticket = $self->ticket($name) // return;
@@ -86,7 +86,7 @@ sub release {
     $self->{held}{$ticket} = @$waiting ? $waiting : 0;
 }
 
-# It is due now; it has held its ticket all the while.
+# The event is due now; it has held its ticket in the meantime.
 sub retry {
     my ($self, $name) = @_;
     push @{ $self->{ready} }, $name;
@@ -94,7 +94,7 @@ sub retry {
     $self->{left}++;
 }
 
-# Whether an event that was next is one of those.
+# Returns whether an event that was next had been added by retry().
 sub was_due { delete $_[0]{due}{ $_[1] } }
 
 sub succeeded { delete $_[0]{failing}{ type($_[1]) } }

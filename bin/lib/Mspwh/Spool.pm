@@ -2,15 +2,15 @@ package Mspwh::Spool;
 
 # The directory that mspwh_spool writes. All paths are relative to it.
 #
-#   NAME.body, NAME.headers   an event; it is there if its headers are
-#   NAME.state                what has become of the attempts to deliver it
+#   NAME.body, NAME.headers   an event; it is complete once its headers exist
+#   NAME.state                the attempts to deliver it
 #   quarantine/               events that are not tried any more, with the same three files
 #   status.json               numbers, as of the last run
 #   .lock                     held by the one mspwh-redeliver that delivers
 #   .tmp-*                    being written
 #
-# NAME is "time,webhook,type,entity,ticket,hmac". Wherever a function here is killed, it leaves files from
-# which the next run goes on.
+# NAME is "time,webhook,type,entity,ticket,hmac". Wherever a function here is killed, the next run can
+# continue from the files that it leaves.
 
 use strict;
 use warnings;
@@ -27,24 +27,24 @@ our @EXPORT_OK = qw(
     rfc3339 epoch
 );
 
-use constant LEFTOVER_AGE => 3600;    # seconds until .tmp-* and a body without headers are a crash's
-use constant FEW => 10_000;           # events among which leftovers are looked for
+use constant LEFTOVER_AGE => 3600;    # seconds after which .tmp-* and a body without headers are leftovers
+use constant FEW => 10_000;           # leftovers are looked for only among so many events
 
-# True only if it does not exist, not if it cannot be reached.
+# Returns whether a file does not exist; false if it cannot be accessed.
 sub absent { !lstat $_[0] && $!{ENOENT} }
 
 # --- names
 
-# Written for speed: a million names take a second.
+# Written for speed: a million names take one second.
 sub is_name {
     my $name = shift;
     return ($name =~ tr/,//) == 5 && !($name =~ tr/!-.0-~//c) && substr($name, 0, 1) ne '.';
 }
 
-# The webhook and the type: the backend may depend on both.
+# Returns the webhook and the type: which backend gets the event may depend on both.
 sub type_of { (split /,/, $_[0])[1, 2] }
 
-# The webhook and the ticket; undef if the event has no ticket, and so nothing to wait for.
+# Returns the webhook and the ticket; undef if the event has no ticket, and so nothing to wait for.
 sub ticket_of {
     my (undef, $webhook, undef, undef, $ticket) = split /,/, $_[0];
     return $ticket eq '-' ? undef : "$webhook,$ticket";
@@ -57,7 +57,7 @@ sub rfc3339 {
         $second, 1000 * ($time - int $time);
 }
 
-# The time since 1970 of an RFC 3339 time in UTC or of a name; undef for anything else.
+# Returns the Unix time of an RFC 3339 time in UTC, or of a name; undef for anything else.
 sub epoch {
     my ($year, $month, @rest) = ($_[0] // '')
         =~ /^(\d{4})-?(\d\d)-?(\d\d)T(\d\d):?(\d\d):?(\d\d(?:\.\d+)?)Z(?:,|\z)/ or return;
@@ -66,12 +66,12 @@ sub epoch {
     return $whole + $second - int $second;
 }
 
-# In seconds; negative if the clock has been set back since.
+# Returns the age in seconds; it is negative if the clock has been set back since.
 sub age_of { my $then = epoch($_[0]) // (lstat "$_[0].headers")[9] // return; return time - $then }
 
 # --- reading the directory
 
-# Returns false if it does not exist.
+# Returns false if the directory does not exist.
 sub open_directory {
     my $path = shift;
     return if absent($path);
@@ -79,7 +79,7 @@ sub open_directory {
     return $handle;
 }
 
-# How many of the sorted names are less than the limit.
+# Returns how many of the sorted names are less than the limit.
 sub below {
     my ($names, $limit) = @_;
     my ($low, $high) = (0, scalar @$names);
@@ -90,17 +90,17 @@ sub below {
     return $low;
 }
 
-# Leaves out events that arrive while the directory is read: the listing may have a later one and lack an
-# earlier one. Events of a time to come stay: they are from before the clock was set back.
+# Leaves out events that arrive while the directory is being read: the listing may contain a later one but
+# not an earlier one. Events dated in the future stay: they are from before the clock was set back.
 sub leave_out_new {
     my ($events, $began) = @_;
     my ($from, $to) = map { below($events, rfc3339($_) =~ tr/:-//dr) } $began - 0.001, time + 0.001;
     splice @$events, $from, $to - $from if $to > $from;
 }
 
-# Returns the names of the "events", oldest first, and what crashes have left: "orphans" (bodies without
-# headers), "stale" states and "temporary" files. To save memory, leftovers are looked for only among a few
-# events, or if $all is true.
+# Returns the names of the "events", oldest first, and the leftovers of crashes: "orphans" (bodies without
+# headers), "stale" states and "temporary" files. To save memory, it looks for leftovers only if there are
+# few events, or if $all is true.
 sub names {
     my ($path, $all) = @_;
     my $began = time;
@@ -109,7 +109,7 @@ sub names {
     while ($handle and defined(my $file = readdir $handle)) {
         if (substr($file, -8) eq '.headers') {
             my $name = substr $file, 0, -8;
-            # is_name() inlined: a million calls would be slow
+            # is_name(), inlined: a million calls would be slow
             push @events, $name
                 if ($name =~ tr/,//) == 5 and !($name =~ tr/!-.0-~//c) and substr($name, 0, 1) ne '.';
         } elsif (@events < FEW or $all) {
@@ -126,7 +126,7 @@ sub names {
     return { events => \@events, orphans => $orphans, stale => $stale, temporary => $temporary };
 }
 
-# How many events there are, the bytes of their bodies and the name of the oldest.
+# Returns the number of events, the bytes of their bodies and the name of the oldest one.
 sub count_events {
     my $path = shift;
     my %n = (events => 0, bytes => 0);
@@ -142,20 +142,20 @@ sub count_events {
     return \%n;
 }
 
-# The change of the inode counts, too: nginx links files that it received long ago.
+# The inode's change time counts, too: nginx links files that it received long ago.
 sub remove_if_old {
     my ($data, $name) = (lstat $_[0])[9, 10] or return 0;
     return time - ($data > $name ? $data : $name) > LEFTOVER_AGE && unlink $_[0];
 }
 
-# Removes what crashes have left. A body without headers may also be half of a requeue: then the headers
-# are moved, too. Returns how many files were removed.
+# Removes the leftovers of crashes. If a body without headers is half of an interrupted requeue, moves the
+# headers as well. Returns how many files were removed.
 sub clean_up {
     my $found = shift;
     my ($removed, @restored) = 0;
     $removed += remove_if_old($_) for @{ $found->{temporary} };
     for my $name (@{ $found->{orphans} }) {
-        # in the order in which a requeue moves the headers
+        # quarantine first: that is where a requeue moves the headers from
         if (!absent("quarantine/$name.headers")) {
             push @restored, $name if requeue_event($name);
         } elsif (absent("$name.headers") and remove_if_old("$name.body")) {
@@ -170,7 +170,7 @@ sub clean_up {
 
 # --- an event's files
 
-# A symbolic link would lead out of the directory.
+# Does not follow symbolic links, which could lead out of the directory.
 sub open_event_file {
     sysopen my $handle, $_[0], O_RDONLY | O_NOFOLLOW | O_NONBLOCK or return;
     return $handle if -f $handle;
@@ -182,8 +182,8 @@ my %of_connection = map { $_ => 1 } qw(connection content-length expect keep-ali
     transfer-encoding upgrade);
 my %known = map { $_ => 1 } 'host', map { "x-mspwh-$_" } qw(method uri received webhook delivery-id);
 
-# Returns what is known of the event, with the header lines to send in "lines"; or undef and an error, which
-# never shows a value. The form is that of curl: "Name:" is not sent, and "Name;" is sent empty.
+# Returns the known fields of the event, with the header lines to send in "lines"; or undef and an error,
+# which never shows a value. The format is curl's: "Name:" is not sent, and "Name;" is sent empty.
 sub read_headers {
     my $name = shift;
     my $handle = open_event_file("$name.headers") or return undef, "its .headers cannot be read: $!";
@@ -218,7 +218,7 @@ sub read_state {
     return \%state;
 }
 
-# Replaces a file atomically. Returns false, with $!, on failure.
+# Replaces a file atomically. Returns false on failure, with $! set.
 sub write_file {
     my ($path, $text) = @_;
     my $temporary = ".tmp-redeliver-$$";
@@ -241,7 +241,8 @@ sub write_state {
 
 # --- moving and removing
 
-# The headers go first: without them there is no event. The body goes last, so that leftovers can be seen.
+# The headers go first: without them, there is no event. The body goes last, so that leftovers are
+# recognizable.
 sub remove_event {
     my ($name, $path) = @_;
     my $prefix = defined $path ? "$path/$name" : $name;
@@ -250,7 +251,7 @@ sub remove_event {
     return 1;
 }
 
-# The body goes first and the headers last, so that the next run can see half a move, and finish it.
+# The body goes first and the headers last, so that the next run can recognize half a move, and finish it.
 sub move_event {
     my ($name, $from, $to, $state) = @_;
     rename "$from/$name.body", "$to/$name.body" or $!{ENOENT} or return 0;
@@ -264,7 +265,7 @@ sub quarantine_event {
     return move_event($name, '.', 'quarantine', sub { rename "$name.state", "quarantine/$name.state" });
 }
 
-# It begins anew.
+# The event starts again from the beginning, without a state.
 sub requeue_event {
     my $name = shift;
     return move_event($name, 'quarantine', '.', sub { unlink "$name.state", "quarantine/$name.state" });

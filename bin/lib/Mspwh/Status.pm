@@ -1,6 +1,7 @@
 package Mspwh::Status;
 
-# How many events wait: --status, and status.json, which nginx's status page shows.
+# The number of waiting events and the like: for --status, and for status.json, which nginx's status page
+# shows.
 
 use strict;
 use warnings;
@@ -31,7 +32,8 @@ sub json {
     return JSON::PP->new->canonical->pretty->encode({@_});
 }
 
-# After a run, or during one, in which so many events were sent and kept. False, with $!, if it fails.
+# Called after a run, or during one, with the numbers of events sent and kept so far. Returns false on
+# failure, with $! set.
 sub write_status {
     my ($sent, $kept) = @_;
     my @members = members(map { count_events($_) } '.', 'quarantine');

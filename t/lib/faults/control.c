@@ -33,7 +33,7 @@ faults_init(void)
     faults_forked();
     pthread_atfork(NULL, NULL, faults_forked);
 
-    /* a worker's title takes the place of the environment */
+    /* a worker's title overwrites the environment */
 
     name = getenv("MSPWH_FAULTS_FILES");
 
@@ -96,7 +96,7 @@ faults_fails(unsigned class, const char *name, uint64_t offset)
     int       fails;
     uint64_t  n, site;
 
-    /* what fails before it knows the module, is not to be tested here */
+    /* failures before the module is known are not tested here */
 
     if (faults == NULL || faults->class != class || faults_base == 0
         || (faults->pid != 0 && faults->pid != faults_pid)

@@ -1,14 +1,13 @@
 
 /*
- * Makes calls fail, one at a time, in an nginx that this is preloaded into.
- * t/lib/MspwhFaults.pm says which: by a file that both have open.
+ * Makes calls fail, one at a time, in an nginx that this library is preloaded
+ * into.  t/lib/MspwhFaults.pm says which, through a file that both have open.
  *
  * "own" are the calls of ngx_http_mspwh_module.so: an executable's functions
- * cannot be preloaded, so the addresses that the linker has put into the
- * module's table are replaced.  "memory" are all of the process that allocate
- * memory, "files" those on files under a directory.  "sizes" are again those
- * that allocate memory, told by who calls and how much it asks for; they do
- * not fail.
+ * cannot be replaced by preloading, so the addresses that the linker has put
+ * into the module's table are replaced.  "memory" are all calls of the process
+ * that allocate memory, "files" those on files under a directory.  "sizes" are
+ * the allocations again, listed by caller and size; they do not fail.
  */
 
 
@@ -35,8 +34,8 @@ enum { FAULTS_ONCE = 0, FAULTS_FROM_THEN_ON, FAULTS_SHORT };
 
 
 /*
- * Where a function is called: an offset in the module, or 0.  For "sizes" the
- * name is that of a library, and the offset is the size.
+ * The place of a call: an offset in the module, or 0.  For "sizes", the name
+ * is that of a library, and the offset is the size.
  */
 
 typedef struct {
@@ -72,28 +71,28 @@ typedef struct {
 
 extern faults_t  *faults;
 
-/* what "files" are in */
+/* the directory of "files" */
 extern char       faults_directory[256];
 
-/* where the module is, once it is there */
+/* the module's address, once it is loaded */
 extern uintptr_t  faults_base;
 
-/* of this process */
+/* this process's pid */
 extern uint32_t   faults_pid;
 
 
 /*
- * Counts a call of a class, and tells if it is to fail; then errno is set.
- * "offset" is of where it is called in the module, or 0.
+ * Counts a call of a class, and returns whether it is to fail; then errno is
+ * set.  "offset" is the place of the call in the module, or 0.
  */
 int faults_fails(unsigned class, const char *name, uint64_t offset);
 
-/* replaces what the module calls */
+/* replaces the functions that the module calls */
 struct link_map;
 void faults_patch(struct link_map *map);
 
 
-/* the function that this one stands before */
+/* the original of the function that this one replaces */
 
 #define faults_next(name)                                                     \
     static __typeof__(name) *next;                                            \

@@ -1,5 +1,5 @@
 
-/* calls on files under the directory */
+/* makes calls on files under the directory fail */
 
 
 #include "faults.h"
@@ -59,7 +59,7 @@ FAULTS_OPEN(open)
 FAULTS_OPEN(open64)
 
 
-/* all of it fails, or only half of it is done */
+/* fails, or does half of its work */
 
 #define FAULTS_IO(name, called, type, params, rest, half)                     \
 ssize_t                                                                       \
@@ -105,7 +105,7 @@ fsync(int fd)
 }
 
 
-/* Linux has closed it, whatever it returns */
+/* Linux closes the file even if close() fails */
 
 int
 close(int fd)

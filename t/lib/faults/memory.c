@@ -1,5 +1,5 @@
 
-/* memory, and how many blocks of it the worker has */
+/* makes allocations fail, and counts the worker's blocks of memory */
 
 
 #include "faults.h"
@@ -100,7 +100,7 @@ realloc(void *p, size_t size)
         return faults_block(new);
     }
 
-    /* glibc has freed it */
+    /* glibc has freed the old block */
 
     return (size == 0) ? faults_count_block(new, -1) : new;
 }

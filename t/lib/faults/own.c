@@ -1,5 +1,5 @@
 
-/* the module's own calls */
+/* makes the module's own calls fail */
 
 
 #include "faults.h"
@@ -10,13 +10,13 @@
 #include <unistd.h>
 
 
-/* of libcrypto, where nginx has it */
+/* libcrypto's, if nginx is linked with it */
 extern void ERR_new(void) __attribute__((weak));
 extern void ERR_set_error(int lib, int reason, const char *fmt, ...)
     __attribute__((weak));
 
 
-/* as OpenSSL leaves it behind */
+/* leaves an error in the queue, as OpenSSL does */
 
 static int
 faults_openssl(void)
@@ -228,7 +228,7 @@ faults_replace(const char *name, void **address)
 }
 
 
-/* the types of i386 have the numbers of those of x86-64 */
+/* i386's relocation types have the same numbers as those of x86-64 */
 
 #if defined(__i386__)
 
