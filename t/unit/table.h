@@ -9,15 +9,7 @@
 #define _TABLE_H_INCLUDED_
 
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
+#include "headers.h"
 #include "mspwh_table.h"
 
 

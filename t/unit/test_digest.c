@@ -4,14 +4,9 @@
  */
 
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <cmocka.h>
 #include <openssl/err.h>
 
+#include "headers.h"
 #include "mspwh_digest.h"
 
 

@@ -107,8 +107,8 @@ test_calls(void **state)
 
     calls = largest = 0;
     assert_int_equal(read_event(plan, text), MSPWH_EVENT_OK);
-    assert_in_range(calls, 1, 12);
-    assert_in_range(largest, 1, 1024);
+    assert_uint_in_range(calls, 1, 12);
+    assert_uint_in_range(largest, 1, 1024);
 
     free(text);
     mspwh_event_plan_free(plan);
@@ -151,7 +151,7 @@ test_failures(void **state)
 
     } while (plan == NULL);
 
-    assert_in_range(n, 8, 20);
+    assert_uint_in_range(n, 8, 20);
 
     for (n = 1; /* void */ ; n++) {
         failing = calls + n;
@@ -164,7 +164,7 @@ test_failures(void **state)
         assert_int_equal(read_event(plan, text), MSPWH_EVENT_NO_MEMORY);
     }
 
-    assert_in_range(n, 8, 30);
+    assert_uint_in_range(n, 8, 30);
 
     mspwh_event_plan_free(plan);
     free(pointers[0]);

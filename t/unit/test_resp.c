@@ -4,15 +4,7 @@
  */
 
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
+#include "headers.h"
 #include "mspwh_resp.h"
 
 
@@ -252,7 +244,7 @@ test_long_line(void **state)
     }
 
     assert_int_equal(rc, -1);
-    assert_in_range(n, MSPWH_RESP_LINE, MSPWH_RESP_LINE + 10);
+    assert_uint_in_range(n, MSPWH_RESP_LINE, MSPWH_RESP_LINE + 10);
 }
 
 

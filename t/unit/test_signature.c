@@ -4,13 +4,7 @@
  */
 
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <cmocka.h>
-
+#include "headers.h"
 #include "mspwh_signature.h"
 
 

@@ -40,7 +40,7 @@ test_create(void **state)
             }
         }
 
-        assert_in_range(i, size / 66 - 12, size / 66);
+        assert_uint_in_range(i, size / 66 - 12, size / 66);
 
         for (i = n; i < size; i++) {
             assert_int_equal(large[i], 0xa5);

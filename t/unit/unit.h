@@ -1,7 +1,6 @@
 
 /*
- * Shared by the unit tests: the headers that cmocka needs, and a document that
- * is cut into pieces in every way.
+ * Shared by the unit tests: a document that is cut into pieces in every way.
  */
 
 
@@ -9,14 +8,7 @@
 #define _UNIT_H_INCLUDED_
 
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "headers.h"
 
 
 #define TEXT(s)    s, sizeof(s) - 1
