@@ -54,12 +54,14 @@ sub asked_for {
         grep { $_->{name} =~ /^(?:faults|libcjson|libcrypto)\b/ } sites();
 }
 
+# Later requests use the first one's verifier; OpenSSL 3.5 then asks for no memory.
+my @new = asked_for(event(1024, 'text'));
+for my $library (qw(faults libcjson libcrypto)) {
+    cmp_ok(scalar(grep { $_->[0] =~ /^$library/ } @new), '>', 0, "... it asks for memory through $library");
+}
 signed('/', event(1024, 'text')) for 1 .. 3;
 my @first = asked_for(event(1024, 'text'));
 cmp_ok(scalar @first, '<=', LIMIT, @first . ' calls for memory');
-for my $library (qw(faults libcjson libcrypto)) {
-    cmp_ok(scalar(grep { $_->[0] =~ /^$library/ } @first), '>', 0, "... some of them through $library");
-}
 note join ' ', map { "$_->[0]:$_->[1]" } @first;
 
 for my $size (16 * 1024, 100_000, 2_000_000) {
