@@ -245,7 +245,8 @@ my @handlers = ('mspwh_spool x', 'proxy_pass http://127.0.0.1', 'fastcgi_pass 12
 push @handlers, 'grpc_pass 127.0.0.1:1' if !defined lacks(module => 'http_v2_module');
 push @handlers, grep { !defined lacks(module => "http_${_}_module") } qw(stub_status flv mp4);
 my %modules = ('content_by_lua_file x' => 'ndk_http_module.so ngx_http_lua_module.so',
-    'js_content a.b' => 'ngx_http_js_module.so');
+    'js_import a from %%DIR%%/a.js; js_content a.b' => 'ngx_http_js_module.so');
+write_file('a.js', 'export default { b(r) { } };');
 for my $handler (@handlers, sort keys %modules) {
     SKIP: {
         my @modules = split ' ', $modules{$handler} // '';
