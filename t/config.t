@@ -251,7 +251,8 @@ for my $handler (@handlers, sort keys %modules) {
     SKIP: {
         my @modules = split ' ', $modules{$handler} // '';
         skip "nginx has no @modules", 1 if grep { !has_module($_) } @modules;
-        local $ENV{MSPWH_LOAD} = "@modules" if @modules;
+        my %loaded = map { $_ => 1 } split ' ', $ENV{MSPWH_LOAD} // '';
+        local $ENV{MSPWH_LOAD} = join ' ', grep({ !$loaded{$_} } @modules), $ENV{MSPWH_LOAD} // '';
         for my $lines ("mspwh_status; $handler;", "$handler; mspwh_status json;") {
             my ($rc, $text) = config_test("$on " . conf($lines));
             isnt($rc, 0, "refused: $lines");

@@ -56,6 +56,7 @@ for (['/mirror', $events], ['/both', 50], ['/post', 100], ['/late', 6]) {
     my ($path, $n) = @$_;
     SKIP: {
         needs(conf => 'auth_request /wait') if $path eq '/late';
+        needs(post_action => 1) if $path eq '/post';
         my (@sha, %status);
         my $c = connection();
         for my $id (1 .. $n) {

@@ -396,12 +396,15 @@ sub number { return sprintf '%03d' x 3, (split(/\./, $_[0]), 0, 0)[0 .. 2] }
 # Returns why the nginx under test, or curl, cannot do something, or undef:
 #   lacks(version => '1.25.1')          it is older
 #   lacks(reading => 1)                 another module reads all bodies first (see tools/beside)
+#   lacks(post_action => 1)             Lua's phases, here and without this module, end it at once
 #   lacks(curl => 'HTTP3')              curl was built without this feature or library
 #   lacks(module => 'http_v2_module')   it was built without this module
 #   lacks(conf => $text)                it was built without a module that these directives need
 sub lacks {
     my ($what, $value) = @_;
     return $ENV{MSPWH_READ_BEFORE} ? 'another module reads the bodies' : undef if $what eq 'reading';
+    return ($ENV{MSPWH_HTTP} // '') =~ /(?:rewrite|access)_by_lua/ ? 'Lua ends a post_action' : undef
+        if $what eq 'post_action';
     if ($what eq 'curl') {
         my (undef, $text) = run('curl', '--version');
         return $text =~ /^(?:curl|Features:) .*\b\Q$value\E\b/m ? undef : "curl was built without $value";

@@ -142,6 +142,7 @@ JS
 sub missing {
     my ($way) = @_;
     return lacks(module => $way->{needs}) if $way->{needs};
+    return lacks(post_action => 1) if $way->{kind} eq 'after';
     return lacks(version => $way->{version}) if $way->{version};
     my @modules = grep { !has_module($_) } @{ $way->{load} // [] };
     return @modules ? "nginx has no @modules" : undef;
