@@ -82,10 +82,9 @@ ok($again, '... which the edges find')
 like(deliver('edge1', event('Ticket created', ++$n), '/stream'), qr/^202/, '... as does a stream');
 
 start_store('main');
-# Sentinel makes it a replica, but at times needs minutes for that
-my $is_replica = sub { (eval { ask('main', 'ROLE')->[0] } // '') eq 'slave' };
-(wait_until { $is_replica->() } 20) or ask('main', 'REPLICAOF', '127.0.0.1', port('store_replica'));
-ok((wait_until { $is_replica->() } 20), 'the old primary comes back as a replica');
+# a failover that has taken Sentinel too long ends with the old primary as the primary
+sub roles { return join ' ', sort map { (eval { ask($_, 'ROLE')->[0] } // '') } qw(main replica) }
+ok((wait_until { roles() eq 'master slave' } 60), 'the old primary comes back: one of the two is a replica');
 ok((wait_until { shared() } 10), '... and the edges still share');
 ok(quit_instance($_), "$_ quits in time") for @edges;
 unlike(instance_log($_), qr/open socket|\[alert\]/, '... and leaves nothing behind') for @edges;
