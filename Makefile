@@ -16,7 +16,7 @@
 # For those who work on it (each installs what is missing):
 #
 # make lint       check the sources
-# make integration  t/ only, with what is built; TESTS="t/body.t ...", JOBS=4 at a time
+# make integration  t/ only, with what is built; TESTS="t/body.t ...", JOBS=6 at a time
 # make slow       the tests that take minutes, in t/slow
 # make sanitize   the tests under sanitizers; LINK=static or LINK=dynamic, QUICK=1 for CI's part
 # make valgrind   some tests under valgrind
@@ -38,8 +38,10 @@ MODULES_PATH ?= $(shell tools/nginx modules-path "$(NGINX)")
 PREFIX       ?= /usr/local
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
 
-TESTS        ?= $(wildcard t/*.t)
-JOBS         ?= 4
+# the longest first, so that none of them is left alone at the end
+LONGEST       = $(patsubst %,t/%.t,trust page body store_access send reload redeliver config)
+TESTS        ?= $(LONGEST) $(filter-out $(LONGEST),$(wildcard t/*.t))
+JOBS         ?= 6
 
 MODULE   = build/ngx_http_mspwh_module.so
 SRC      = ngx_http_mspwh_module
@@ -117,8 +119,8 @@ stop:
 
 test:
 	tools/install-deps test
-	$(MAKE) all
-	$(MAKE) -C t/unit check
+	$(MAKE) -j2 all
+	$(MAKE) -j2 -C t/unit check
 	$(MAKE) integration
 
 integration:
