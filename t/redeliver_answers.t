@@ -140,21 +140,38 @@ sub answered {
     unlike($text, qr/dedup/, '... and one of the backend');
 }
 
-for my $status (403, 404, 405, 410, 413, 415, 422, 451) {
-    my ($rc, $text, $dir, $event) = answered($status, '--client-errors=3');
-    like($text, qr/^$us: kept, $status: /m, "an answer $status is kept");
-    redeliver('--quiet', '--now', '--client-errors=3', $dir, $server);
-    is_deeply([[names($dir)], state_of($dir, $event)->{'client-errors'}], [[$event], 2],
-        '... and kept again');
-    ($rc, $text) = redeliver('--now', '--client-errors=3', $dir, $server);
-    like($text, qr/^$us: quarantined, $status: .*3 times/m, '... and after --client-errors, quarantined');
-    is_deeply([$rc, [files($dir)], [names("$dir/quarantine")]], [1, [], [$event]], '... whole');
+# Spools an event, of a ticket of its own, for each answer. Returns the directory, and the names by answer.
+sub spool_for {
+    my ($dir, $id) = (new_spool(), 0);
+    my %event = map { $_ => simple_event($dir, 'ticket.created', ++$id, ticket => $id, uri => "/answer/$_") }
+        @_;
+    return ($dir, %event);
 }
-for my $status (408, 409, 421, 423, 425, 429, 302, 500, 502, 503, 504) {
-    my ($rc, $text, $dir, $event) = answered($status, '--client-errors=1');
-    like($text, qr/^$us: kept, $status: \w/m, "an answer $status is kept, with a text");
+
+{
+    my @statuses = (403, 404, 405, 410, 413, 415, 422, 451);
+    my ($dir, %event) = spool_for(@statuses);
+    my (undef, $text) = redeliver('--client-errors=3', $dir, $server);
+    like($text, qr/^$us: kept, $_: .*\($event{$_}\)/m, "an answer $_ is kept") for @statuses;
+    redeliver('--quiet', '--now', '--client-errors=3', $dir, $server);
+    is(state_of($dir, $event{$_})->{'client-errors'}, 2, "... $_ is kept again") for @statuses;
+    (my $rc, $text) = redeliver('--now', '--client-errors=3', $dir, $server);
+    like($text, qr/^$us: quarantined, $_: .*3 times.*\($event{$_}\)/m,
+        "... and after --client-errors, quarantined: $_") for @statuses;
+    is_deeply([$rc, [files($dir)], [sort { $a cmp $b } names("$dir/quarantine")]],
+        [1, [], [sort { $a cmp $b } values %event]], '... whole');
+}
+{
+    my @statuses = (408, 409, 421, 423, 425, 429, 302, 500, 502, 503, 504);
+    my ($dir, %event) = spool_for(@statuses);
+    my (undef, $text) = redeliver('--client-errors=1', $dir, $server);
+    like($text, qr/^$us: kept, $_: \w.*\($event{$_}\)/m, "an answer $_ is kept, with a text") for @statuses;
     redeliver('--quiet', '--now', '--client-errors=1', $dir, $server) for 1 .. 2;
-    is_deeply([names($dir)], [$event], '... however often it comes');
+    for (@statuses) {
+        my $state = state_of($dir, $event{$_});
+        is_deeply([@$state{qw(attempts client-errors)}], [3, 0], "... however often it comes: $_");
+    }
+    is_deeply([sort { $a cmp $b } names($dir)], [sort { $a cmp $b } values %event], '... all of them');
 }
 {
     my $dir = new_spool();
@@ -192,11 +209,13 @@ for my $status (408, 409, 421, 423, 425, 429, 302, 500, 502, 503, 504) {
 
 # --- Retry-After
 
-sub wait_of {
+# Answers 429 with each of these, once. Returns the waits, in seconds, in their order.
+sub waits_of {
     my ($again, @options) = @_;
-    my ($rc, $text, $dir, $event) = answered("429/Retry-After/$again", @options);
-    my $state = state_of($dir, $event);
-    return epoch($state->{next}) - epoch($state->{tried});
+    my @answers = map { "429/Retry-After/$_" } @$again;
+    my ($dir, %event) = spool_for(@answers);
+    redeliver('--quiet', @options, $dir, $server);
+    return map { epoch($_->{next}) - epoch($_->{tried}) } map { state_of($dir, $event{$_}) } @answers;
 }
 
 {
@@ -204,12 +223,13 @@ sub wait_of {
     my $past = 'Sun, 06 Nov 1994 08:49:37 GMT' =~ s/ /%20/gr;
     my @waits = (['60', 60, 60], ['3600', 3600, 3600], ['999999', 3600, 3600], ['0', 5, 5], ['1', 5, 5],
         [$soon, 10, 100], [$past, 5, 5], ['tomorrow', 5, 6], ['-5', 5, 6]);
+    my @waited = waits_of([map { $_->[0] } @waits]);
     for (@waits) {
         my ($again, $least, $most) = @$_;
-        my $wait = wait_of($again);
+        my $wait = shift @waited;
         ok($wait >= $least - 0.01 && $wait <= $most + 0.01, "Retry-After: $again: $least s") or diag $wait;
     }
-    my $wait = wait_of('1', '--retry-first=0.5');
+    my ($wait) = waits_of(['1'], '--retry-first=0.5');
     ok($wait > 0.99 && $wait < 1.01, 'Retry-After: 1, where --retry-first is less') or diag $wait;
 }
 

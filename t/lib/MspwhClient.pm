@@ -16,7 +16,7 @@ our @EXPORT = qw(
     request request_bytes post TIMEOUT
 );
 
-use constant TIMEOUT => 10 * ($ENV{MSPWH_SLOW} || ($ENV{MSPWH_REPORTS} ? 3 : 1));
+use constant TIMEOUT => 30 * ($ENV{MSPWH_SLOW} || 1);
 
 sub connection {
     my $name = shift // 'main';
