@@ -175,6 +175,18 @@ sub ids { map { $_->[0] } @{ $_[0] } }
     like((trim('none'))[1], qr/^mspwh-streamtrim: none: ERR no such key/m, '... and prints so');
 }
 {
+    ask('main', 'XADD', 'again', "$_-0", 'n', $_) for 1 .. 10;
+    ask('main', 'XGROUP', 'CREATE', 'again', 'g', 0);
+    ask('main', 'XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', 'again', '>');
+    ask('main', 'XACK', 'again', 'g', map { "$_-0" } 1 .. 9);
+    ask('main', 'XGROUP', 'SETID', 'again', 'g', '4-0');
+    is(trim('again'), 0, 'a group that is set back, with an entry pending');
+    is(ask('main', 'XRANGE', 'again', '-', '+')->[0][0], '5-0', '... keeps what it is to read again');
+    ask('main', 'XGROUP', 'SETID', 'again', 'g', '10-0');
+    is(trim('again'), 0, '... and is set forward');
+    is(ask('main', 'XRANGE', 'again', '-', '+')->[0][0], '10-0', '... keeps what is pending');
+}
+{
     is((run("$repo/bin/mspwh-streamtrim"))[0], 2, 'no stream: wrong arguments');
     is((trim('--keep', 'x', 'trim'))[0], 2, '... or a wrong number');
     is((trim('--keep-time', '5y', 'trim'))[0], 2, '... or time');
