@@ -9,7 +9,7 @@ use File::Basename qw(dirname);
 use MspwhEvents qw(event);
 use MspwhStore;
 use MspwhTest;
-use POSIX qw(_exit);
+use POSIX qw(WNOHANG _exit);
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -186,6 +186,79 @@ sub ids { map { $_->[0] } @{ $_[0] } }
     is(trim('again'), 0, '... and is set forward');
     is(ask('main', 'XRANGE', 'again', '-', '+')->[0][0], '10-0', '... keeps what is pending');
 }
+
+# Makes a stream whose group has read and acknowledged all entries.
+sub all_done {
+    my ($key, $count, $body) = @_;
+    ask('main', 'XADD', $key, "$_-0", 'body', $body) for 1 .. $count;
+    ask('main', 'XGROUP', 'CREATE', $key, 'g', 0);
+    ask('main', 'XREADGROUP', 'GROUP', 'g', 'c', 'NOACK', 'STREAMS', $key, '>');
+}
+
+{
+    all_done('many', 350, 'small');
+    for my $keep (400, 350, 349, 230, 150, 100, 7) {
+        my $left = $keep < 350 ? $keep : 350;
+        my $first = 350 - $left + 1;
+        my $text = (trim('--dry-run', '--keep', $keep, 'many'))[1];
+        like($text, qr/ entries would go, those from $first-0 on stay$/m, "--dry-run --keep $keep of 350");
+        my ($gone) = $text =~ /^many: (\d+)/m;
+        my $done = qr/^many: $gone entries removed, those from $first-0 on stay$/m;
+        like((trim('--keep', $keep, 'many'))[1], $done, '... says what is then removed');
+        is(length_of('many'), $left, "... $left stay");
+        is(ask('main', 'XRANGE', 'many', '-', '+', 'COUNT', 1)->[0][0], "$first-0", '... the last ones');
+    }
+    ask('main', 'XGROUP', 'SETID', 'many', 'g', '345-0');
+    is((trim('--keep', 1, 'many'))[0], 0, '--keep 1');
+    is(ask('main', 'XRANGE', 'many', '-', '+')->[0][0], '346-0', '... keeps what the group is to read');
+}
+{
+    all_done('large', 30, 'x' x 100_000);
+    my ($limit, $none) = ('client-output-buffer-limit', 'normal 0 0 0');
+    ask('main', 'CONFIG', 'SET', $limit, 'normal 400000 0 0');
+    like((trim('--dry-run', 'large'))[1], qr/^large: 30 entries would go/m, '--dry-run of large entries');
+    is((trim('--keep', 20, 'large'))[0], 0, '... and --keep: the store never has many of them to send');
+    ask('main', 'CONFIG', 'SET', $limit, $none);
+    is(length_of('large'), 20, '... and keeps what it should');
+}
+
+# Appends so many entries, and reads them for a group meanwhile. Reads them again until it has acknowledged
+# them, two of three each time. Returns what it read first, and how many were gone when it read them again.
+sub append_and_read {
+    my $count = shift;
+    my (@read, @again);
+    for my $n (1 .. $count) {
+        ask('main', 'XADD', 'busy', '*', 'n', $n);
+        next if $n % 7 and $n < $count;
+        my ($new, $pending)
+            = map { ask('main', 'XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', 'busy', $_)->[0][1] } '>', 0;
+        push @read, map { $_->[1][1] } @$new;
+        push @again, @$pending;
+        ask('main', 'XACK', 'busy', 'g', $pending->[$_][0]) for grep { $_ % 3 < 2 } 0 .. $#$pending;
+        sleep 0.005;
+    }
+    return "@read", scalar grep { !$_->[1] } @again;
+}
+
+{
+    my $count = 3000;
+    ask('main', 'XGROUP', 'CREATE', 'busy', 'g', 0, 'MKSTREAM');
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        my ($read, $gone) = append_and_read($count);
+        write_file('busy', $read eq "@{[1 .. $count]}" ? "all were read, $gone gone" : "read: $read");
+        _exit(0);
+    }
+    my ($rounds, $failed, $short) = (0, 0, 0);
+    while (!waitpid $pid, WNOHANG) {
+        my ($before, $keep) = (length_of('busy'), $rounds++ % 2 ? 3 : 20);
+        $failed++ if trim('--quiet', '--keep', $keep, 'busy');
+        $short++ if length_of('busy') < ($before < $keep ? $before : $keep);
+    }
+    is(slurp(dir() . '/busy'), 'all were read, 0 gone', "a stream in use is trimmed $rounds times");
+    is("$failed $short", '0 0', '... as many stay as --keep says');
+    cmp_ok(length_of('busy'), '<', $count, '... and entries are removed');
+}
 {
     is((run("$repo/bin/mspwh-streamtrim"))[0], 2, 'no stream: wrong arguments');
     is((trim('--keep', 'x', 'trim'))[0], 2, '... or a wrong number');
@@ -193,7 +266,7 @@ sub ids { map { $_->[0] } @{ $_[0] } }
     is((trim('--nothing', 'trim'))[0], 2, '... or option');
     my $file = write_file('password', "rightpassword\n");
     ask('main', 'ACL', 'SETUSER', 'trimmer', 'on', '>rightpassword', split / /,
-        '+hello +auth +xinfo +xpending +xrange +xrevrange +xtrim ~trim');
+        '+hello +auth +xinfo +xpending +xlen +xrange +xtrim ~trim');
     is((trim('--user', 'trimmer', '--password-file', $file, '--dry-run', '--keep', 1, 'trim'))[0], 0,
         'a user with the rights that --help names');
     like((trim('--user', 'other', '--password-file', $file, 'trim'))[1], qr/^mspwh-streamtrim: WRONGPASS/m,
