@@ -260,6 +260,17 @@ sub append_and_read {
     cmp_ok(length_of('busy'), '<', $count, '... and entries are removed');
 }
 {
+    all_done('slow', 6, 'small');
+    start_proxy('main', sub { sleep 0.4; 0 });
+    my @command = ("$repo/bin/mspwh-streamtrim", '--server', '127.0.0.1:' . port('proxy_main'), '--dry-run');
+    like((run(@command, '--timeout', 2, 'slow'))[1], qr/^slow: 6 entries would go/m,
+        'each answer is in time, but not all of them together');
+    stop_store('proxy_main');
+    start_proxy('main', sub { sleep 2; 0 });
+    like((run(@command, '--timeout', 1, 'slow'))[1], qr/^mspwh-streamtrim: no answer in time$/m,
+        'an answer that is not in time');
+}
+{
     is((run("$repo/bin/mspwh-streamtrim"))[0], 2, 'no stream: wrong arguments');
     is((trim('--keep', 'x', 'trim'))[0], 2, '... or a wrong number');
     is((trim('--keep-time', '5y', 'trim'))[0], 2, '... or time');
