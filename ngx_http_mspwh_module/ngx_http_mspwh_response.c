@@ -58,6 +58,31 @@ ngx_http_mspwh_is_repeated(ngx_list_t *headers, ngx_table_elt_t *header)
 }
 
 
+ngx_str_t
+ngx_http_mspwh_received_host(ngx_http_request_t *r)
+{
+    /* only HTTP/1 has an absolute URI, and HTTP/3 may have no Host header */
+
+    if (r->headers_in.host == NULL
+        || (r->main->host_start != NULL
+            && r->http_version < NGX_HTTP_VERSION_20))
+    {
+        return r->headers_in.server;
+    }
+
+    return r->headers_in.host->value;
+}
+
+
+void
+ngx_http_mspwh_forget_error(ngx_http_request_t *r)
+{
+    if (r->err_status >= NGX_HTTP_SPECIAL_RESPONSE) {
+        r->err_status = 0;
+    }
+}
+
+
 ngx_table_elt_t *
 ngx_http_mspwh_set_header(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value)

@@ -185,11 +185,7 @@ ngx_http_mspwh_spool_handler(ngx_http_request_t *r)
         return NGX_HTTP_FORBIDDEN;
     }
 
-    /* the status that "error_page" without "=" keeps would hide the 202 */
-
-    if (r->err_status >= NGX_HTTP_SPECIAL_RESPONSE) {
-        r->err_status = 0;
-    }
+    ngx_http_mspwh_forget_error(r);
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 

@@ -50,7 +50,6 @@ static u_char *ngx_http_mspwh_spool_metadata(u_char *p,
 static u_char *ngx_http_mspwh_spool_headers(u_char *p,
     ngx_http_request_t *r, ngx_str_t *signature);
 static ngx_str_t ngx_http_mspwh_received_method(ngx_http_request_t *r);
-static ngx_str_t ngx_http_mspwh_received_host(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_mspwh_is_spooled_field(ngx_table_elt_t *h,
     ngx_str_t *signature);
 
@@ -409,24 +408,6 @@ ngx_http_mspwh_received_method(ngx_http_request_t *r)
     }
 
     return method;
-}
-
-
-/*
- * The host of an absolute URI, which only HTTP/1 has, takes precedence over
- * the header.  With HTTP/3 there may be no Host header.
- */
-
-static ngx_str_t
-ngx_http_mspwh_received_host(ngx_http_request_t *r)
-{
-    if (r->headers_in.host == NULL
-        || (r->host_start != NULL && r->http_version < NGX_HTTP_VERSION_20))
-    {
-        return r->headers_in.server;
-    }
-
-    return r->headers_in.host->value;
 }
 
 

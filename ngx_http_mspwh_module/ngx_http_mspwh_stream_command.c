@@ -179,18 +179,16 @@ ngx_http_mspwh_stream_headers(ngx_http_request_t *r, ngx_str_t *signature,
     ngx_table_elt_t  *h;
     ngx_str_t         names[] = {
         ngx_string("Content-Type"),
-        ngx_string("Host"),
         ngx_string("Content-Encoding"),
         *signature
     };
     ngx_uint_t        fields[] = {
         NGX_HTTP_MSPWH_STREAM_CONTENT_TYPE,
-        NGX_HTTP_MSPWH_STREAM_HOST,
         NGX_HTTP_MSPWH_STREAM_CONTENT_ENCODING,
         NGX_HTTP_MSPWH_STREAM_SIGNATURE
     };
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < 3; i++) {
         h = ngx_http_mspwh_find_header(&r->headers_in.headers, &names[i]);
 
         if (h != NULL) {
@@ -198,11 +196,7 @@ ngx_http_mspwh_stream_headers(ngx_http_request_t *r, ngx_str_t *signature,
         }
     }
 
-    /* with HTTP/2 and HTTP/3, there may be no such header */
-
-    if (values[NGX_HTTP_MSPWH_STREAM_HOST].len == 0) {
-        values[NGX_HTTP_MSPWH_STREAM_HOST] = r->headers_in.server;
-    }
+    values[NGX_HTTP_MSPWH_STREAM_HOST] = ngx_http_mspwh_received_host(r);
 }
 
 
