@@ -62,11 +62,15 @@ static void ngx_http_mspwh_stream_cleanup(void *data);
 static ngx_int_t ngx_http_mspwh_stream_process_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_stream_element(
     ngx_http_mspwh_append_t *append);
+static ngx_int_t ngx_http_mspwh_stream_refused(
+    ngx_http_mspwh_append_t *append);
 static ngx_int_t ngx_http_mspwh_stream_hello(ngx_http_mspwh_append_t *append);
 static ngx_int_t ngx_http_mspwh_stream_added(ngx_http_mspwh_append_t *append);
 static ngx_int_t ngx_http_mspwh_stream_done(ngx_http_mspwh_append_t *append);
 static ngx_int_t ngx_http_mspwh_stream_failed(ngx_http_mspwh_append_t *append,
     ngx_http_mspwh_store_cause_e cause, const char *text);
+static ngx_uint_t ngx_http_mspwh_stream_tries_next(
+    ngx_http_mspwh_store_cause_e cause);
 static void ngx_http_mspwh_stream_count_failure(
     ngx_http_mspwh_append_t *append, ngx_http_mspwh_store_cause_e cause);
 static ngx_int_t ngx_http_mspwh_stream_answer(ngx_http_request_t *r,
@@ -94,11 +98,7 @@ ngx_http_mspwh_stream_handler(ngx_http_request_t *r)
         return NGX_HTTP_FORBIDDEN;
     }
 
-    /* the status that "error_page" without "=" keeps would hide the 202 */
-
-    if (r->err_status >= NGX_HTTP_SPECIAL_RESPONSE) {
-        r->err_status = 0;
-    }
+    ngx_http_mspwh_forget_error(r);
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_mspwh_module);
 
@@ -352,12 +352,7 @@ ngx_http_mspwh_stream_element(ngx_http_mspwh_append_t *append)
     }
 
     if (resp->type == MSPWH_RESP_ERROR) {
-        return append->refusal[0]
-               ? ngx_http_mspwh_stream_failed(append, append->cause,
-                                              (char *) append->refusal)
-               : ngx_http_mspwh_stream_failed(append,
-                                              ngx_http_mspwh_store_cause(resp),
-                                              resp->text);
+        return ngx_http_mspwh_stream_refused(append);
     }
 
     if (append->state == NGX_HTTP_MSPWH_STREAM_XADD
@@ -382,6 +377,22 @@ ngx_http_mspwh_stream_element(ngx_http_mspwh_append_t *append)
 
     return ngx_http_mspwh_stream_failed(append, NGX_HTTP_MSPWH_STORE_REPLICAS,
                                         (char *) text);
+}
+
+
+/* if HELLO was refused, that is why, unless the server is the wrong one */
+
+static ngx_int_t
+ngx_http_mspwh_stream_refused(ngx_http_mspwh_append_t *append)
+{
+    ngx_http_mspwh_store_cause_e  cause;
+
+    cause = ngx_http_mspwh_store_cause(&append->resp);
+
+    return (append->refusal[0] && !ngx_http_mspwh_stream_tries_next(cause))
+           ? ngx_http_mspwh_stream_failed(append, append->cause,
+                                          (char *) append->refusal)
+           : ngx_http_mspwh_stream_failed(append, cause, append->resp.text);
 }
 
 
@@ -481,13 +492,27 @@ static ngx_int_t
 ngx_http_mspwh_stream_failed(ngx_http_mspwh_append_t *append,
     ngx_http_mspwh_store_cause_e cause, const char *text)
 {
+    ngx_uint_t           level, tries_next;
     ngx_http_request_t  *r;
 
     r = append->request;
+    level = NGX_LOG_ERR;
 
-    ngx_http_mspwh_stream_count_failure(append, cause);
+    tries_next = append->state != NGX_HTTP_MSPWH_STREAM_REPLICAS
+                 && ngx_http_mspwh_stream_tries_next(cause);
 
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+    /* to meet a replica before the primary is nothing that failed */
+
+    if (tries_next && ngx_http_mspwh_store_is_elsewhere(cause)
+        && r->upstream->peer.tries > 1)
+    {
+        level = NGX_LOG_INFO;
+
+    } else {
+        ngx_http_mspwh_stream_count_failure(append, cause);
+    }
+
+    ngx_log_error(level, r->connection->log, 0,
                   "mspwh: not streamed by \"%V\": %s",
                   r->upstream->peer.name, text);
 
@@ -495,14 +520,17 @@ ngx_http_mspwh_stream_failed(ngx_http_mspwh_append_t *append,
         return ngx_http_mspwh_stream_answer(r, NGX_HTTP_GATEWAY_TIME_OUT);
     }
 
-    if (cause == NGX_HTTP_MSPWH_STORE_PROTOCOL
-        || cause == NGX_HTTP_MSPWH_STORE_REPLICAS
-        || ngx_http_mspwh_store_is_elsewhere(cause))
-    {
-        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
-    }
+    return tries_next ? NGX_HTTP_UPSTREAM_INVALID_HEADER
+                      : ngx_http_mspwh_stream_answer(r, NGX_HTTP_BAD_GATEWAY);
+}
 
-    return ngx_http_mspwh_stream_answer(r, NGX_HTTP_BAD_GATEWAY);
+
+static ngx_uint_t
+ngx_http_mspwh_stream_tries_next(ngx_http_mspwh_store_cause_e cause)
+{
+    return cause == NGX_HTTP_MSPWH_STORE_PROTOCOL
+           || cause == NGX_HTTP_MSPWH_STORE_REPLICAS
+           || ngx_http_mspwh_store_is_elsewhere(cause);
 }
 
 
