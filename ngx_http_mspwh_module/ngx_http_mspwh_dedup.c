@@ -28,6 +28,9 @@ typedef struct {
     unsigned                      local:1;
     unsigned                      settled:1;
 
+    /* the request waits for the store's answer */
+    unsigned                      asking:1;
+
     ngx_http_mspwh_store_claim_t  remote;
 } ngx_http_mspwh_delivery_t;
 
@@ -108,6 +111,14 @@ ngx_http_mspwh_claim(ngx_http_request_t *r, ngx_http_mspwh_dedup_t *dedup,
     ngx_int_t                   rc;
     ngx_http_mspwh_claim_t      claim;
     ngx_http_mspwh_delivery_t  *delivery;
+
+    /* when it goes on, the key may have another value: it is not asked for */
+
+    delivery = ngx_http_mspwh_find_delivery(r, NULL);
+
+    if (delivery != NULL) {
+        return ngx_http_mspwh_remote_result(delivery, wait);
+    }
 
     rc = ngx_http_mspwh_dedup_key(r, dedup, &claim);
 
@@ -191,6 +202,7 @@ ngx_http_mspwh_claim_remote(ngx_http_mspwh_delivery_t *delivery)
     remote->data = delivery;
 
     if (ngx_http_mspwh_store_claim(remote) == NGX_AGAIN) {
+        delivery->asking = 1;
         delivery->request->write_event_handler =
                                                ngx_http_request_empty_handler;
     }
@@ -201,10 +213,13 @@ static ngx_int_t
 ngx_http_mspwh_remote_result(ngx_http_mspwh_delivery_t *delivery,
     time_t *wait)
 {
-    switch (delivery->remote.result) {
-
-    case NGX_HTTP_MSPWH_STORE_ASKING:
+    if (delivery->remote.result == NGX_HTTP_MSPWH_STORE_ASKING) {
         return NGX_AGAIN;
+    }
+
+    delivery->asking = 0;
+
+    switch (delivery->remote.result) {
 
     case NGX_HTTP_MSPWH_STORE_DELIVERED:
         ngx_http_mspwh_settle_delivery(delivery, 0);
@@ -250,6 +265,8 @@ ngx_http_mspwh_resume(void *data)
 }
 
 
+/* if "claim" is NULL, the one that the store is being asked about */
+
 static ngx_http_mspwh_delivery_t *
 ngx_http_mspwh_find_delivery(ngx_http_request_t *r,
     ngx_http_mspwh_claim_t *claim)
@@ -264,6 +281,15 @@ ngx_http_mspwh_find_delivery(ngx_http_request_t *r,
         }
 
         delivery = cln->data;
+
+        if (claim == NULL) {
+
+            if (delivery->asking) {
+                return delivery;
+            }
+
+            continue;
+        }
 
         if (delivery->claim.zone == claim->zone
             && ngx_memcmp(delivery->claim.key, claim->key, MSPWH_TABLE_KEY)
@@ -387,6 +413,7 @@ ngx_http_mspwh_answer_repeat(ngx_http_mspwh_ctx_t *ctx, time_t wait)
         return ngx_http_mspwh_retry_after(r, wait);
     }
 
+    ngx_http_mspwh_forget_error(r);
     ngx_http_finalize_request(r, ngx_http_mspwh_send_empty(r, NGX_HTTP_OK));
 
     return NGX_DONE;

@@ -101,6 +101,8 @@ server {
     location /static { error_page 405 = \@static; }
     location \@static { return 204; }
     location /hidden { error_page 502 =200 /hidden.html; proxy_pass http://127.0.0.1:$dead; }
+    location /later { mspwh_dedup off; error_page 502 /stored; proxy_pass http://127.0.0.1:$dead; }
+    location = /stored { mspwh_dedup zone=others; mspwh_spool spool; }
     location = /hidden.html { mspwh off; return 200 hidden; }
     location /mirror { mspwh_dedup off; mirror /copy; proxy_pass http://%%A%%; }
     location = /copy { internal; proxy_pass http://%%B%%; }
@@ -388,6 +390,13 @@ sub when_seen { my $count = shift; return wait_until { records() >= $count } }
     is_deeply(\@counted, [1, 2, 0], 'counted as one verified and two duplicates');
     is(substr(error_log(), $log), '', 'a duplicate is no line at "warn"');
     seen();
+}
+{
+    my $body = event();
+    is(signed('/later', $body)->{status}, 202, 'stored at the target of an error_page without "="');
+    my $r = signed('/later', $body);
+    is_deeply([@$r{'status', 'body'}, $r->{header}{'mspwh-verdict'}], [200, '', 'duplicate'],
+        '... its repeat is answered 200, not with the status of the error');
 }
 ok(stop(), 'nginx stops in time');
 unlike(error_log(), qr/\[(?:crit|emerg)\]/, 'nothing alarming in the log');
