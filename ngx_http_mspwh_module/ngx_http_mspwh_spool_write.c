@@ -91,9 +91,22 @@ ngx_http_mspwh_spool_body(ngx_http_mspwh_spool_event_t *event)
 static ngx_int_t
 ngx_http_mspwh_spool_link(ngx_http_mspwh_spool_event_t *event)
 {
+    ngx_file_info_t  own, linked;
+
     if (link((char *) event->file->name.data, (char *) event->temp_body)
         == -1)
     {
+        return NGX_DECLINED;
+    }
+
+    /* the name may be another file's: nginx deletes most body files at once */
+
+    if (ngx_fd_info(event->file->fd, &own) == NGX_FILE_ERROR
+        || ngx_link_info(event->temp_body, &linked) == NGX_FILE_ERROR
+        || own.st_dev != linked.st_dev
+        || ngx_file_uniq(&own) != ngx_file_uniq(&linked))
+    {
+        (void) ngx_delete_file(event->temp_body);
         return NGX_DECLINED;
     }
 

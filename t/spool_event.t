@@ -25,6 +25,9 @@ server {
     location /mirrored { mirror /copy; proxy_pass http://%%A%%; }
     location = /copy { internal; mspwh_spool spool; }
     location \@spool { mspwh_spool spool; }
+    location /read/ {
+        mspwh off; error_page 504 = /elsewhere; proxy_read_timeout 500ms; proxy_pass http://%%A%%/;
+    }
     location /straight { proxy_pass http://%%A%%; proxy_set_header Host \$http_host; }
     location /other { mspwh_signature_header X-Mspwh-Method; mspwh_spool spool; }
 }
@@ -157,6 +160,22 @@ for my $type (@types) {
     my $event = only_event();
     cmp_ok(length($event =~ s{.*/}{}r . '.headers'), '<', 256, '... which a directory can hold');
     is(sha256_hex(slurp("$event.body")), sha256_hex($body), '... is there');
+    empty();
+}
+
+# --- a body that another location has read, without keeping its file
+
+{
+    my $body = event('x' x 30_000);
+    my $c = connection();
+    send_bytes($c, request_bytes(path => '/read/wait/1', body => $body,
+        headers => [$name => sign(SECRET, $body)]));
+    wait_until { grep { $_->{uri} eq '/wait/1' } records() };
+    # other files have the names that nginx gives to bodies
+    write_file(sprintf('client_body/%010d', $_), 'the body of another request') for 1 .. 99;
+    is(read_response($c)->{status}, 202, 'a body whose file nginx has deleted');
+    my $event = only_event();
+    ok(slurp("$event.body") eq $body, '... is stored, not what has its name now');
     empty();
 }
 
