@@ -18,6 +18,12 @@ ngx_http_mspwh_answer(ngx_http_mspwh_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
+    /* what follows the body of an upgraded connection is signed by nobody */
+
+    if (!ctx->monitor) {
+        ctx->request->headers_in.upgrade = NULL;
+    }
+
     rc = ngx_http_mspwh_answer_rejected(ctx, mlcf);
 
     if (rc != NGX_DECLINED || ctx->verdict != NGX_HTTP_MSPWH_VERIFIED) {

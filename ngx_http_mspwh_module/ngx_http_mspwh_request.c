@@ -32,6 +32,7 @@ static ngx_int_t ngx_http_mspwh_verify(ngx_http_request_t *r,
     ngx_http_mspwh_loc_conf_t *mlcf);
 static ngx_int_t ngx_http_mspwh_end_reading(ngx_http_mspwh_ctx_t *ctx);
 static ngx_int_t ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v);
+static ngx_uint_t ngx_http_mspwh_is_taken(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_mspwh_is_discarded(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_read_body(ngx_http_mspwh_verification_t *v);
 static ngx_int_t ngx_http_mspwh_body_filter(ngx_http_request_t *r,
@@ -191,9 +192,11 @@ ngx_http_mspwh_end_reading(ngx_http_mspwh_ctx_t *ctx)
 static ngx_int_t
 ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v)
 {
-    ngx_http_request_t  *r;
+    ngx_http_request_t     *r;
+    ngx_http_mspwh_body_e   owner;
 
     r = v->request;
+    owner = ngx_http_mspwh_whose_body(r);
 
     /* a subrequest may need the file after the main request is answered */
 
@@ -202,7 +205,7 @@ ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v)
     /* a missing body is not an empty one, which can be signed */
 
     if (r->main->reading_body || ngx_http_mspwh_is_discarded(r->main)
-        || ngx_http_mspwh_whose_body(r) == NGX_HTTP_MSPWH_BODY_NONE)
+        || owner == NGX_HTTP_MSPWH_BODY_NONE)
     {
         ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_GONE);
         return NGX_OK;
@@ -222,7 +225,26 @@ ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v)
         return NGX_OK;
     }
 
+    if (owner == NGX_HTTP_MSPWH_BODY_MAIN && ngx_http_mspwh_is_taken(r->main))
+    {
+        ngx_http_mspwh_decide_unread(v, NGX_HTTP_MSPWH_BODY_GONE);
+        return NGX_OK;
+    }
+
     return ngx_http_mspwh_feed_buffered(v);
+}
+
+
+/* a script, or an upstream without buffering, may have taken what was read */
+
+static ngx_uint_t
+ngx_http_mspwh_is_taken(ngx_http_request_t *r)
+{
+    ngx_http_mspwh_body_t  body;
+
+    ngx_http_mspwh_describe_body(r, &body);
+
+    return body.size != ngx_max(r->headers_in.content_length_n, 0);
 }
 
 
@@ -236,7 +258,15 @@ ngx_http_mspwh_is_discarded(ngx_http_request_t *r)
 {
     ngx_table_elt_t  *length;
 
+    length = r->headers_in.content_length;
+
     if (r->discard_body) {
+        return 1;
+    }
+
+    /* nginx has rejected the header, before it knew of the body */
+
+    if (length != NULL && r->headers_in.content_length_n == -1) {
         return 1;
     }
 
@@ -256,8 +286,6 @@ ngx_http_mspwh_is_discarded(ngx_http_request_t *r)
         return r->request_body != NULL
                && r->request_body->post_handler == NULL;
     }
-
-    length = r->headers_in.content_length;
 
     return length != NULL
            && ngx_atoof(length->value.data, length->value.len) != 0;

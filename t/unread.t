@@ -1,8 +1,10 @@
-# A body that could not be read: at an error_page's target, it is not an event, and an error of the server
-# remains one.
+# A body that could not be read, or that something else has taken: at an error_page's target, it is not an
+# event, and an error of the server remains one. And what follows a body is not part of it.
 
 use strict;
 use warnings;
+use IO::Socket::INET;
+use POSIX ();
 use Test::More;
 use MspwhTest;
 
@@ -22,6 +24,16 @@ start(<<'CONF');
     location /unchecked { error_page 400 413 = /shown; proxy_pass http://%%A%%; }
     location /watched { mspwh monitor; error_page 500 = /watch; proxy_pass http://%%A%%; }
     location /watch { mspwh monitor; proxy_pass http://%%B%%; }
+    location /wait/ {
+        error_page 400 504 = /empty; proxy_read_timeout 300ms; proxy_request_buffering off; proxy_http_version 1.1;
+        proxy_pass http://%%A%%;
+    }
+    location /empty { mspwh on; mspwh_malformed pass; proxy_pass http://%%B%%; }
+    error_page 400 = /empty;
+    location /upgrade {
+        mspwh on; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection upgrade; proxy_pass http://127.0.0.1:%%PORT_upgrades%%;
+    }
 CONF
 
 my $n = 0;
@@ -72,5 +84,58 @@ is(scalar(grep { $_->{backend} eq 'B' } records()), 0,
     'nothing has reached a backend by way of an error_page');
 rename dir() . '/hidden', dir() . '/bodies' or die "bodies: $!";
 is(signed('/same', event(50_000))->{status}, 200, 'a body in a file passes again');
+clear_records();
+
+# --- a body that is gone is not the empty one, whose signature may be known --------------------
+
+my $empty = sign(SECRET, '');
+for my $chunked (0, 1) {
+    my $c = connection();
+    my $bytes = request_bytes(path => '/wait/2', body => event(5000), headers => [$name => $empty],
+        chunked => $chunked && 2000);
+    send_bytes($c, substr $bytes, 0, 1000);
+    select undef, undef, undef, 0.05;
+    send_bytes($c, substr $bytes, 1000);
+    is(read_response($c)->{status}, 401, 'a body that went to another upstream, unbuffered: 401')
+        or diag $bytes;
+}
+for (['no Host', "Content-Length: 5\r\n"], ['a strange length', "Host: x\r\nContent-Length: 5x\r\n"]) {
+    my ($what, $lines) = @$_;
+    my $c = connection();
+    send_bytes($c, "POST /empty HTTP/1.1\r\n$name: $empty\r\n$lines\r\nhello");
+    is(read_response($c)->{status}, 401, "a header that nginx rejects, $what: 401");
+}
+is(scalar(grep { $_->{backend} eq 'B' } records()), 0, '... and nothing reaches the backend');
+ok(scalar(log_matches('the body is no longer there to be verified')), '... and the log says why');
+is(request(path => '/empty', body => '', headers => [$name => $empty])->{status}, 200,
+    'one that is empty is what was signed');
+
+# --- after the body ----------------------------------------------------------------------------
+
+{
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => port('upgrades'), Listen => 8,
+        ReuseAddr => 1) or die "upgrades: $!";
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        alarm 60;
+        my ($s, $got) = ($listen->accept, '');
+        sysread $s, $got, 65536, length $got while $got !~ /\}\z/;
+        syswrite $s, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n";
+        1 while sysread $s, $got, 65536, length $got;
+        write_file('upgraded', $got);
+        POSIX::_exit(0);
+    }
+    my $body = event(10);
+    my $c = connection();
+    send_bytes($c, request_bytes(path => '/upgrade', body => $body,
+        headers => [$name => sign(SECRET, $body), Upgrade => 'x', Connection => 'upgrade']) . 'UNSIGNED');
+    read_response($c, timeout => 0.5);
+    send_bytes($c, 'UNSIGNED');
+    close $c->{socket};
+    ok((wait_until { -s dir() . '/upgraded' } 10), 'an event, and more behind it');
+    like(slurp(dir() . '/upgraded'), qr/\Q$body\E\z/, '... an upgraded connection has the event only');
+    waitpid $pid, 0;
+    $? = 0;
+}
 
 done_testing();
