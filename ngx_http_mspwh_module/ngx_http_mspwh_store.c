@@ -231,7 +231,12 @@ ngx_http_mspwh_store_answered(ngx_http_mspwh_store_session_t *session,
         return NGX_ERROR;
     }
 
-    if (resp->number > 0) {
+    /* if it has been settled meanwhile, that lasts longer than any claim */
+
+    if (resp->number > (int64_t) session->pipeline.words.pending) {
+        claim->left = 1;
+
+    } else if (resp->number > 0) {
         claim->left = (time_t) ((resp->number + 999) / 1000);
     }
 
@@ -304,9 +309,13 @@ static void
 ngx_http_mspwh_store_refused(ngx_http_mspwh_store_session_t *session,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *resp)
 {
+    ngx_http_mspwh_store_cause_e  cause;
+
     /* an older server does not know SET with both NX and GET */
 
-    ngx_http_mspwh_store_error(session, ngx_http_mspwh_store_cause(resp),
+    cause = ngx_http_mspwh_store_cause(resp);
+
+    ngx_http_mspwh_store_error(session, cause,
                                (ngx_strcmp(resp->text, "ERR syntax error")
                                 == 0)
                                ? "ERR syntax error: it must be Valkey, or "
@@ -315,7 +324,12 @@ ngx_http_mspwh_store_refused(ngx_http_mspwh_store_session_t *session,
     if (command->type == NGX_HTTP_MSPWH_STORE_SETTLE
         || command->type == NGX_HTTP_MSPWH_STORE_FORGET)
     {
-        (void) ngx_atomic_fetch_add(&session->pipeline.counters->lost, 1);
+        if (cause == NGX_HTTP_MSPWH_STORE_REPLICAS) {
+            command->again = 1;
+
+        } else {
+            (void) ngx_atomic_fetch_add(&session->pipeline.counters->lost, 1);
+        }
     }
 
     if (command->data != NULL) {

@@ -203,6 +203,14 @@ ngx_http_mspwh_store_is_own(ngx_http_mspwh_store_words_t *words,
 }
 
 
+ngx_uint_t
+ngx_http_mspwh_store_is_write(ngx_http_mspwh_store_command_t *command)
+{
+    return command->type == NGX_HTTP_MSPWH_STORE_CLAIM
+           || command->type == NGX_HTTP_MSPWH_STORE_SETTLE;
+}
+
+
 uint64_t
 ngx_http_mspwh_store_now(void)
 {

@@ -50,10 +50,16 @@ typedef struct {
     /* the claim that waits for the answer, or NULL */
     void                        *data;
 
-    /* how long it waits; and when it was sent, also in microseconds */
+    /* until when it waits; and when it was sent, also in microseconds */
     ngx_msec_t                   deadline;
     ngx_msec_t                   sent;
     uint64_t                     microseconds;
+
+    /* it need not wait for a connection, only for the worker */
+    unsigned                     prompt:1;
+
+    /* it was refused, but may succeed later */
+    unsigned                     again:1;
 } ngx_http_mspwh_store_command_t;
 
 
@@ -73,6 +79,12 @@ u_char *ngx_http_mspwh_store_write(ngx_http_mspwh_store_words_t *words,
  */
 ngx_uint_t ngx_http_mspwh_store_is_own(ngx_http_mspwh_store_words_t *words,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *value);
+
+/*
+ * Returns whether the server has to write for this command, whatever it finds.
+ */
+ngx_uint_t ngx_http_mspwh_store_is_write(
+    ngx_http_mspwh_store_command_t *command);
 
 /*
  * Returns the microseconds of the monotonic clock.

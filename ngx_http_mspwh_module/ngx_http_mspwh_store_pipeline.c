@@ -9,6 +9,8 @@
 #define NGX_HTTP_MSPWH_PIPELINE_KEPT  10000
 
 
+static void ngx_http_mspwh_pipeline_take_refused(
+    ngx_http_mspwh_pipeline_t *pipeline);
 static void ngx_http_mspwh_pipeline_readable(void *data);
 static ngx_int_t ngx_http_mspwh_pipeline_read(
     ngx_http_mspwh_pipeline_t *pipeline, const char *p, const char *last);
@@ -41,6 +43,7 @@ ngx_http_mspwh_pipeline_init(ngx_http_mspwh_pipeline_t *pipeline,
 
     ngx_queue_init(&pipeline->waiting);
     ngx_queue_init(&pipeline->sent);
+    ngx_queue_init(&pipeline->refused);
     ngx_queue_init(&pipeline->unused);
 
     ngx_http_mspwh_pipeline_reset(pipeline);
@@ -127,6 +130,8 @@ ngx_http_mspwh_pipeline_reset(ngx_http_mspwh_pipeline_t *pipeline)
 
     ngx_queue_init(&pipeline->sent);
 
+    ngx_http_mspwh_pipeline_take_refused(pipeline);
+
     pipeline->out_pos = pipeline->out;
     pipeline->out_last = pipeline->out;
 
@@ -135,7 +140,28 @@ ngx_http_mspwh_pipeline_reset(ngx_http_mspwh_pipeline_t *pipeline)
     if (pipeline->timeout.timer_set) {
         ngx_del_timer(&pipeline->timeout);
     }
+}
 
+
+static void
+ngx_http_mspwh_pipeline_take_refused(ngx_http_mspwh_pipeline_t *pipeline)
+{
+    if (!ngx_queue_empty(&pipeline->refused)) {
+        ngx_queue_add(&pipeline->waiting, &pipeline->refused);
+        ngx_queue_init(&pipeline->refused);
+    }
+}
+
+
+void
+ngx_http_mspwh_pipeline_retry(ngx_http_mspwh_pipeline_t *pipeline)
+{
+    ngx_http_mspwh_pipeline_take_refused(pipeline);
+    ngx_http_mspwh_pipeline_set_timeout(pipeline);
+
+    if (!pipeline->flush.posted) {
+        ngx_post_event(&pipeline->flush, &ngx_posted_events);
+    }
 }
 
 
@@ -242,7 +268,15 @@ ngx_http_mspwh_pipeline_answer(ngx_http_mspwh_pipeline_t *pipeline)
 
     if (pipeline->resp.last) {
         ngx_queue_remove(&command->queue);
-        ngx_http_mspwh_pipeline_free(pipeline, command);
+
+        if (command->again) {
+            command->again = 0;
+            ngx_queue_insert_tail(&pipeline->refused, &command->queue);
+
+        } else {
+            ngx_http_mspwh_pipeline_free(pipeline, command);
+        }
+
         ngx_http_mspwh_pipeline_set_timeout(pipeline);
     }
 
@@ -350,8 +384,18 @@ ngx_http_mspwh_pipeline_fill(ngx_http_mspwh_pipeline_t *pipeline)
 
         ngx_queue_insert_tail(&pipeline->sent, &command->queue);
 
-        command->sent = ngx_current_msec;
+        /*
+         * Not by the time of the last poll: the worker may have been blocked
+         * since, and the store has not had that time to answer.
+         */
+
         command->microseconds = ngx_http_mspwh_store_now();
+        command->sent = (ngx_msec_t) (command->microseconds / 1000);
+
+        if (command->prompt) {
+            command->prompt = 0;
+            command->deadline = command->sent + pipeline->conf->timeout;
+        }
 
         pipeline->out_last = ngx_http_mspwh_store_write(&pipeline->words,
                                                        command,
@@ -390,6 +434,7 @@ ngx_http_mspwh_pipeline_add(ngx_http_mspwh_pipeline_t *pipeline,
     command->data = data;
     command->sent = ngx_current_msec;
     command->deadline = ngx_current_msec + pipeline->conf->timeout;
+    command->prompt = (pipeline->state == NGX_HTTP_MSPWH_STORE_READY);
 
     if (key != NULL) {
         ngx_memcpy(command->key, key, MSPWH_TABLE_KEY);
@@ -424,6 +469,13 @@ ngx_http_mspwh_pipeline_make_room(ngx_http_mspwh_pipeline_t *pipeline)
     ngx_http_mspwh_store_command_t  *command;
 
     if (pipeline->kept < NGX_HTTP_MSPWH_PIPELINE_KEPT) {
+        return;
+    }
+
+    command = ngx_http_mspwh_pipeline_first(&pipeline->refused);
+
+    if (command != NULL) {
+        ngx_http_mspwh_pipeline_lose(pipeline, command);
         return;
     }
 

@@ -2,10 +2,10 @@
 /*
  * Commands to a store, which are pipelined, and answered in order:
  *
- *     add --> waiting --> (buffer) --> sent --> answered
- *                ^                      |
- *                +----------------------+
- *                   the connection is lost
+ *     add --> waiting --> (buffer) --> sent --> answered, or refused
+ *                ^                      |                       |
+ *                +----------------------+-----------------------+
+ *                   the connection is lost     may succeed later
  */
 
 
@@ -61,6 +61,7 @@ struct ngx_http_mspwh_pipeline_s {
 
     ngx_queue_t                         waiting;
     ngx_queue_t                         sent;
+    ngx_queue_t                         refused;
     ngx_queue_t                         unused;
     ngx_uint_t                          kept;       /* settles and forgets */
 
@@ -104,6 +105,11 @@ void ngx_http_mspwh_pipeline_flush(ngx_http_mspwh_pipeline_t *pipeline);
  * are still of use, wait to be sent again.
  */
 void ngx_http_mspwh_pipeline_reset(ngx_http_mspwh_pipeline_t *pipeline);
+
+/*
+ * Lets the commands that were refused, but may succeed later, wait again.
+ */
+void ngx_http_mspwh_pipeline_retry(ngx_http_mspwh_pipeline_t *pipeline);
 
 /*
  * Drops the waiting commands except settles and forgets, and if "all" is set

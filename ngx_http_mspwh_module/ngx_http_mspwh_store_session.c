@@ -29,6 +29,8 @@ static void ngx_http_mspwh_store_go_down(
     ngx_http_mspwh_store_cause_e cause, const char *text);
 static void ngx_http_mspwh_store_is_ready(
     ngx_http_mspwh_store_session_t *session);
+static void ngx_http_mspwh_store_is_back(
+    ngx_http_mspwh_store_session_t *session);
 static ngx_int_t ngx_http_mspwh_store_session_answered(
     ngx_http_mspwh_pipeline_t *pipeline,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *resp);
@@ -219,11 +221,16 @@ ngx_http_mspwh_store_lost(ngx_http_mspwh_store_session_t *session,
 
     ngx_http_mspwh_store_leave(session);
 
-    if (ready) {
+    /* one that refuses all writes is no better than one that does not answer */
+
+    if (ready && (session->written || cause != NGX_HTTP_MSPWH_STORE_REPLICAS))
+    {
         session->tries = session->addresses->nelts;
     }
 
-    if (ngx_http_mspwh_store_is_elsewhere(cause)) {
+    if (ngx_http_mspwh_store_is_elsewhere(cause)
+        || cause == NGX_HTTP_MSPWH_STORE_REPLICAS)
+    {
         session->has_server = 1;
     }
 
@@ -234,7 +241,8 @@ ngx_http_mspwh_store_lost(ngx_http_mspwh_store_session_t *session,
     }
 
     if (session->tries == 0
-        || (ready && (cause == NGX_HTTP_MSPWH_STORE_TIMEOUT || !steady)))
+        || (ready && cause != NGX_HTTP_MSPWH_STORE_REPLICAS
+            && (cause == NGX_HTTP_MSPWH_STORE_TIMEOUT || !steady)))
     {
         ngx_http_mspwh_store_go_down(session, cause, text);
         return;
@@ -272,8 +280,10 @@ ngx_http_mspwh_store_go_down(ngx_http_mspwh_store_session_t *session,
 
     (void) ngx_atomic_fetch_add(&session->pipeline.counters->errors[cause], 1);
 
-    if (!session->known_down) {
-        session->known_down = 1;
+    session->known_down = 1;
+
+    if (!session->said_lost) {
+        session->said_lost = 1;
         session->alone = 0;
 
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
@@ -306,22 +316,14 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
 
     session->pipeline.state = NGX_HTTP_MSPWH_STORE_READY;
     session->ready = ngx_current_msec;
-    session->backoff = NGX_HTTP_MSPWH_STORE_FIRST;
-    session->has_server = 0;
+    session->known_down = 0;
+    session->written = 0;
 
     (void) ngx_atomic_fetch_add(&session->pipeline.counters->connects, 1);
 
     address = session->addresses->elts;
 
-    if (session->known_down) {
-        session->known_down = 0;
-
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "mspwh: store \"%V\" is back at %V: %ui events were "
-                      "decided without it", &session->name,
-                      &address[session->address].name, session->alone);
-
-    } else if (session->address != session->primary) {
+    if (!session->said_lost && session->address != session->primary) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "mspwh: store \"%V\" is at %V now: %s", &session->name,
                       &address[session->address].name, session->text);
@@ -329,7 +331,7 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
 
     session->primary = session->address;
 
-    ngx_add_timer(&session->check, NGX_HTTP_MSPWH_STORE_CHECK);
+    ngx_add_timer(&session->check, NGX_HTTP_MSPWH_STORE_STEADY);
 
     if (!session->policy_told) {
         (void) ngx_http_mspwh_pipeline_add(&session->pipeline,
@@ -344,6 +346,34 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
     if (!session->pipeline.flush.posted) {
         ngx_post_event(&session->pipeline.flush, &ngx_posted_events);
     }
+}
+
+
+/*
+ * Not before a write has succeeded, or some time has passed: a store may answer
+ * reads, and keep writes waiting.
+ */
+
+static void
+ngx_http_mspwh_store_is_back(ngx_http_mspwh_store_session_t *session)
+{
+    ngx_http_mspwh_store_address_t  *address;
+
+    session->backoff = NGX_HTTP_MSPWH_STORE_FIRST;
+    session->has_server = 0;
+
+    if (!session->said_lost) {
+        return;
+    }
+
+    session->said_lost = 0;
+
+    address = session->addresses->elts;
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "mspwh: store \"%V\" is back at %V: %ui events were "
+                  "decided without it", &session->name,
+                  &address[session->address].name, session->alone);
 }
 
 
@@ -385,6 +415,13 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
         return NGX_OK;
 
     default:
+        if (!session->written && resp->type != MSPWH_RESP_ERROR
+            && ngx_http_mspwh_store_is_write(command))
+        {
+            session->written = 1;
+            ngx_http_mspwh_store_is_back(session);
+        }
+
         if (session->answered(session, command, resp) == NGX_OK) {
             return NGX_OK;
         }
@@ -404,7 +441,9 @@ ngx_http_mspwh_store_may_be_cut_off(ngx_http_mspwh_store_session_t *session,
 {
     return cause == NGX_HTTP_MSPWH_STORE_REPLICAS
            && session->addresses->nelts > 1
-           && ngx_current_msec - session->ready > NGX_HTTP_MSPWH_STORE_CHECK;
+           && (!session->written
+               || ngx_current_msec - session->ready
+                  > NGX_HTTP_MSPWH_STORE_CHECK);
 }
 
 
@@ -480,6 +519,12 @@ ngx_http_mspwh_store_check(ngx_event_t *ev)
     ngx_http_mspwh_store_session_t  *session;
 
     session = ev->data;
+
+    if (ngx_queue_empty(&session->pipeline.sent)) {
+        ngx_http_mspwh_store_is_back(session);
+    }
+
+    ngx_http_mspwh_pipeline_retry(&session->pipeline);
 
     ngx_memzero(&session->hello, sizeof(ngx_http_mspwh_hello_t));
 

@@ -50,11 +50,13 @@ struct ngx_http_mspwh_store_session_s {
 
     /* all addresses have failed: no event is to wait for the store */
     unsigned                            known_down:1;
+    unsigned                            said_lost:1;
+    unsigned                            written:1;  /* a write has succeeded */
     unsigned                            has_server:1;
     unsigned                            is_primary:1;
     unsigned                            policy_told:1;
     unsigned                            shown:1;    /* as connected */
-    ngx_uint_t                          alone;      /* events meanwhile */
+    ngx_uint_t                          alone;      /* events, while lost */
 
     ngx_http_mspwh_hello_t              hello;
 
