@@ -221,7 +221,7 @@ ngx_http_mspwh_store_lost(ngx_http_mspwh_store_session_t *session,
 
     ngx_http_mspwh_store_leave(session);
 
-    /* one that refuses all writes is no better than one that does not answer */
+    /* one that refuses all writes is no better than one that is silent */
 
     if (ready && (session->written || cause != NGX_HTTP_MSPWH_STORE_REPLICAS))
     {
@@ -350,8 +350,8 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
 
 
 /*
- * Not before a write has succeeded, or some time has passed: a store may answer
- * reads, and keep writes waiting.
+ * Not before a write has succeeded, or some time has passed: a store may
+ * answer reads, and keep writes waiting.
  */
 
 static void

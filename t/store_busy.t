@@ -82,7 +82,8 @@ is(lines('is lost'), 0, '... nothing is lost');
     ok((wait_until { grep { /^p/ } values_of() } 5), 'an event under way');
     ask('main', 'CONFIG', 'SET', 'min-replicas-to-write', 1);
     is(read_response($c)->{status}, 200, '... is delivered when the store has too few replicas');
-    ok((wait_until { my $s = store(); $s->{errors}{replicas} && $s->{waiting} == 1 } 5), '... its settle waits');
+    ok((wait_until { my $s = store(); $s->{errors}{replicas} && $s->{waiting} == 1 } 5),
+        '... its settle waits');
     ask('main', 'CONFIG', 'SET', 'min-replicas-to-write', 0);
     ok((wait_until { "@{[values_of()]}" eq 'd' } 10), '... and is sent once it has them');
     is_deeply([@{ store() }{qw(waiting lost)}], [0, 0], '... so nothing waits, or is lost');
@@ -98,7 +99,8 @@ is(lines('is lost'), 0, '... nothing is lost');
         $count++;
         sleep 0.02;
     }
-    is_deeply(\%status, { '200 verified' => $count }, "the store answers reads only: $count events are delivered");
+    is_deeply(\%status, { '200 verified' => $count },
+        "the store answers reads only: $count events are delivered");
     is(lines('is lost: no answer in time'), 1, '... it is lost, once');
     is(lines('is back'), 0, '... and not said to be back as long as it only reads');
     ok((wait_until { deliver('/'); lines('is back at') == 1 } 15), '... but when it writes again');

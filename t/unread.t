@@ -25,7 +25,8 @@ start(<<'CONF');
     location /watched { mspwh monitor; error_page 500 = /watch; proxy_pass http://%%A%%; }
     location /watch { mspwh monitor; proxy_pass http://%%B%%; }
     location /wait/ {
-        error_page 400 504 = /empty; proxy_read_timeout 300ms; proxy_request_buffering off; proxy_http_version 1.1;
+        error_page 400 504 = /empty;
+        proxy_read_timeout 300ms; proxy_request_buffering off; proxy_http_version 1.1;
         proxy_pass http://%%A%%;
     }
     location /empty { mspwh on; mspwh_malformed pass; proxy_pass http://%%B%%; }
