@@ -244,7 +244,8 @@ ngx_http_mspwh_is_taken(ngx_http_request_t *r)
 
     ngx_http_mspwh_describe_body(r, &body);
 
-    return body.size != ngx_max(r->headers_in.content_length_n, 0);
+    return r->headers_in.content_length_n > 0
+           && r->headers_in.content_length_n != body.size;
 }
 
 
