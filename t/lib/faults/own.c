@@ -132,6 +132,8 @@ faults_openssl(void)
     FAULTS_TWO(int, __open64_2, void *, int, -1)                              \
     FAULTS_TWO(int, fstat, int, void *, -1)                                   \
     FAULTS_TWO(int, fstat64, int, void *, -1)                                 \
+    FAULTS_TWO(int, lstat, const char *, void *, -1)                          \
+    FAULTS_TWO(int, lstat64, const char *, void *, -1)                        \
     FAULTS_THREE(ssize_t, read, int, void *, size_t, -1)                      \
     FAULTS_FOUR(ssize_t, pread, int, void *, size_t, off_t, -1)               \
     FAULTS_FOUR(ssize_t, pread64, int, void *, size_t, int64_t, -1)           \
