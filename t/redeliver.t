@@ -397,7 +397,7 @@ SKIP: {
 }
 
 SKIP: {
-    skip 'only root can become another user', 2 if $> != 0;
+    skip 'only root can become another user', 3 if $> != 0;
     my $dir = new_spool();
     spool($dir, 'ticket.created', 71, event('ticket.created', 71), secret => 'wrong');
     my $uid = getpwnam('nobody');
@@ -405,6 +405,13 @@ SKIP: {
     is((redeliver($dir, url('/webhook')))[0], 1, 'root becomes the owner of the directory');
     is_deeply([map { (stat "$dir/$_")[4] } '.lock', 'quarantine'], [$uid, $uid],
         '... so that its files are not in the way of a service');
+
+    mkdir dir() . '/private', 0700;
+    run('cp', '-r', $tool =~ s{/[^/]*\z}{}r, dir() . '/private');
+    spool($dir = new_spool(), 'ticket.created', 72, event('ticket.created', 72));
+    chown $uid, -1, $dir, map { "$dir/$_" } files($dir);
+    is_deeply([run(dir() . '/private/bin/mspwh-redeliver', '--quiet', $dir, url('/webhook'))], [0, ''],
+        '... who need not be able to read the program');
 }
 
 unlike(said(), qr{[A-Za-z0-9+/]{43}=}, 'no signature was ever printed');
