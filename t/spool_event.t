@@ -172,7 +172,9 @@ for my $type (@types) {
         headers => [$name => sign(SECRET, $body)]));
     wait_until { grep { $_->{uri} eq '/wait/1' } records() };
     # other files have the names that nginx gives to bodies
-    write_file(sprintf('client_body/%010d', $_), 'the body of another request') for 1 .. 99;
+    for my $file (map { sprintf 'client_body/%010d', $_ } 1 .. 99) {
+        write_file($file, 'the body of another request') if !-e dir() . "/$file";
+    }
     is(read_response($c)->{status}, 202, 'a body whose file nginx has deleted');
     my $event = only_event();
     ok(slurp("$event.body") eq $body, '... is stored, not what has its name now');
