@@ -11,6 +11,7 @@
 
 static void ngx_http_mspwh_pipeline_take_refused(
     ngx_http_mspwh_pipeline_t *pipeline);
+static void ngx_http_mspwh_pipeline_wake(ngx_http_mspwh_pipeline_t *pipeline);
 static void ngx_http_mspwh_pipeline_readable(void *data);
 static ngx_int_t ngx_http_mspwh_pipeline_read(
     ngx_http_mspwh_pipeline_t *pipeline, const char *p, const char *last);
@@ -157,6 +158,15 @@ void
 ngx_http_mspwh_pipeline_retry(ngx_http_mspwh_pipeline_t *pipeline)
 {
     ngx_http_mspwh_pipeline_take_refused(pipeline);
+    ngx_http_mspwh_pipeline_wake(pipeline);
+}
+
+
+/* the waiting commands are sent once all received answers are read */
+
+static void
+ngx_http_mspwh_pipeline_wake(ngx_http_mspwh_pipeline_t *pipeline)
+{
     ngx_http_mspwh_pipeline_set_timeout(pipeline);
 
     if (!pipeline->flush.posted) {
@@ -449,11 +459,7 @@ ngx_http_mspwh_pipeline_add(ngx_http_mspwh_pipeline_t *pipeline,
     ngx_queue_insert_tail(&pipeline->waiting, &command->queue);
 
     if (pipeline->state != NGX_HTTP_MSPWH_STORE_DOWN) {
-        ngx_http_mspwh_pipeline_set_timeout(pipeline);
-
-        if (!pipeline->flush.posted) {
-            ngx_post_event(&pipeline->flush, &ngx_posted_events);
-        }
+        ngx_http_mspwh_pipeline_wake(pipeline);
     }
 
     return command;

@@ -107,7 +107,8 @@ void ngx_http_mspwh_pipeline_flush(ngx_http_mspwh_pipeline_t *pipeline);
 void ngx_http_mspwh_pipeline_reset(ngx_http_mspwh_pipeline_t *pipeline);
 
 /*
- * Lets the commands that were refused, but may succeed later, wait again.
+ * Sends the waiting commands, and those that were refused but may succeed
+ * later, once the events of this iteration have been handled.
  */
 void ngx_http_mspwh_pipeline_retry(ngx_http_mspwh_pipeline_t *pipeline);
 

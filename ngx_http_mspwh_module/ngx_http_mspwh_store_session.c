@@ -341,11 +341,7 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
 
     ngx_http_mspwh_store_show(session, 1);
 
-    /* the waiting commands are sent once all received answers are read */
-
-    if (!session->pipeline.flush.posted) {
-        ngx_post_event(&session->pipeline.flush, &ngx_posted_events);
-    }
+    ngx_http_mspwh_pipeline_retry(&session->pipeline);
 }
 
 
