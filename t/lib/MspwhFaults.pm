@@ -101,6 +101,8 @@ sub disarm {
     return { count => $count, failed => $failed, site => $failed ? $site : undef };
 }
 
+sub has_failed { return unpack('Q', sysread_at(HEAD + 8, 8)) > 0 }
+
 sub sites {
     my $n = unpack 'Q', sysread_at(HEAD + 32, 8);
     my $bytes = sysread_at(HEAD + 40, $n * SITE);
@@ -325,7 +327,7 @@ sub by_socket {
     send_bytes($c, request_bytes(method => 'GET', path => '/plain'));
     my $plain = read_response($c)->{status};
     arm(@fault) if @fault;
-    lose_store() if $request->{kind}{lost};
+    lose_store { has_failed() } if $request->{kind}{lost};
     send_bytes($c, $request->{bytes});
     my $r = read_response($c);
     $r->{status} = -1 if !at_eof($c);
@@ -434,7 +436,7 @@ sub sweep {
     my ($kind, $class, $pick, $judge, %o) = @_;
     trial($kind) for 1, 2;
     # so that objects that are kept for later commands exist already
-    lose_store() if $kind->{store};
+    lose_store { 0 } if $kind->{store};
     trial($kind) if $kind->{store};
     my $count = trial($kind, $class, 0)->{count};
     my @picked = $pick->($count);

@@ -8,7 +8,6 @@ use warnings;
 use Digest::SHA qw(hmac_sha256_hex sha256);
 use Exporter qw(import);
 use MIME::Base64 qw(encode_base64url);
-use Time::HiRes qw(sleep);
 use MspwhLedger;
 use MspwhStore;
 use MspwhTest;
@@ -49,10 +48,11 @@ sub store_ready {
     } 10 or die 'the store is lost: ' . error_log();
 }
 
-# Makes the worker reconnect, at once or a little later.
-sub lose_store {
+# Makes the worker reconnect, and waits until it has, or until the block says that it cannot.
+sub lose_store(&) {
+    my $fails = shift;
     ask('main', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    sleep 0.15;
+    wait_until { $fails->() or ask('main', 'CLIENT', 'LIST') =~ /cmd=(?!NULL|client)/ } 1;
 }
 
 # Stores another edge's claim or settle of an event.
