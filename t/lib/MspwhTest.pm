@@ -462,26 +462,45 @@ sub start_backend {
     return if $backend;
 
     $SIG{CHLD} = 'IGNORE';
-    my %name = map { fileno $listener{$_} => $_ } keys %listener;
+    my %name = map { $listener{$_} => $_ } keys %listener;
     my $select = IO::Select->new(values %listener);
+    my %open;
     while (getppid() == $owner) {
         for my $ready ($select->can_read(1)) {
-            my $client = $ready->accept or next;
-            my $pid = fork // next;
-            next if $pid;
-            alarm 60;
-            eval { serve($client, $name{fileno $ready}, $log) };
-            _exit(0);
+            if ($name{$ready}) {
+                my $client = $ready->accept or next;
+                $select->add($client);
+                $open{$client} = { socket => $client, buffer => '', name => $name{$ready} };
+                next;
+            }
+            my $c = $open{$ready};
+            my $n = sysread $ready, $c->{buffer}, 65536, length $c->{buffer};
+            next if $n and index($c->{buffer}, "\r\n\r\n") < 0;
+            $select->remove($ready);
+            delete $open{$ready};
+            serve($c, $log) if $n;
         }
     }
     _exit(0);
 }
 
+# Serves a request whose header is there: in a process of its own if that may take time.
 sub serve {
-    my ($client, $name, $log) = @_;
-    my $c = { socket => $client, buffer => '', deadline => time + 40 };
-    my $head = take_head($c) // return;
-    my ($request, @lines) = split /\r\n/, $head;
+    my ($c, $log) = @_;
+    my ($head, $body) = split /\r\n\r\n/, $c->{buffer}, 2;
+    my ($length) = $head =~ /^content-length:\s*(\d+)/im;
+    my $at_once = $head !~ m{\A\S+ \S*/wait/|^transfer-encoding:}im && length $body >= ($length // 0);
+    return if !$at_once and fork // 1;
+    alarm 60 if !$at_once;
+    $c->{deadline} = time + 40;
+    eval { answer($c, $log) };
+    _exit(0) if !$at_once;
+}
+
+sub answer {
+    my ($c, $log) = @_;
+    my $name = $c->{name};
+    my ($request, @lines) = split /\r\n/, take_head($c);
     my ($method, $uri) = split / /, $request;
     my %header;
     for (@lines) {
@@ -498,9 +517,11 @@ sub serve {
     sleep $1 if $uri =~ m{/wait/([\d.]+)};
     my $status = $uri =~ m{/status/(\d+)} ? $1 : 200;
     my $extra = $uri =~ m{/accel(/[^?]*)} ? "X-Accel-Redirect: $1\r\n" : '';
-    my $answer = $uri =~ m{/ssi(/[^?]*)} ? qq(<!--# include virtual="$1" -->) : "backend $name $uri\n";
-    syswrite $client, "HTTP/1.1 $status X\r\nContent-Type: text/html\r\nContent-Length: " . length($answer)
-        . "\r\n${extra}Connection: close\r\n\r\n$answer";
+    my $text = $uri =~ m{/ssi(/[^?]*)} ? qq(<!--# include virtual="$1" -->) : "backend $name $uri\n";
+    syswrite $c->{socket}, "HTTP/1.1 $status X\r\nContent-Type: text/html\r\nContent-Length: "
+        . length($text) . "\r\n${extra}Connection: close\r\n\r\n$text";
+    # another process may have a copy of the socket
+    shutdown $c->{socket}, 1;
 }
 
 sub records {
