@@ -265,6 +265,8 @@ for my $n (1 .. 1000) {
     request(connection => $c, path => '/', body => $body,
         headers => ['X-Webhook-Signature', sign(SECRET, $body)]);
 }
+# the last one ends the connection, on which nginx waits for the client
+close $c->{socket};
 signed("/$long", event('ticket.merged' . 'x' x 900));
 wait_until { metrics('/status')->{'mspwh_requests_total{verdict="verified"}'} >= 1003 };
 $browser->open_page(url('/mspwh'));

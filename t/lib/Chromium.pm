@@ -53,6 +53,8 @@ sub stop {
     my $self = shift;
     return if $$ != $self->{owner} or !$self->{pid};
     my $pid = delete $self->{pid};
+    delete $self->{session};
+    eval { $self->call('Browser.close') };
     close $self->{out};
     for (1 .. 50) {
         last if waitpid($pid, WNOHANG) == $pid;
@@ -99,13 +101,15 @@ sub call {
     die "$method: no answer\n" . $self->log;
 }
 
-# Opens a page, which all later calls refer to.
+# Opens a page, which all later calls refer to, and closes the one before it.
 sub open_page {
     my ($self, $url, %o) = @_;
     delete $self->{session};
-    my $target = $self->call('Target.createTarget', { url => 'about:blank' })->{targetId};
-    $self->{session} =
-        $self->call('Target.attachToTarget', { targetId => $target, flatten => JSON::PP::true })->{sessionId};
+    my $last = $self->{target};
+    $self->{target} = $self->call('Target.createTarget', { url => 'about:blank' })->{targetId};
+    $self->call('Target.closeTarget', { targetId => $last }) if $last;
+    $self->{session} = $self->call('Target.attachToTarget',
+        { targetId => $self->{target}, flatten => JSON::PP::true })->{sessionId};
     $self->call("$_.enable") for qw(Page Runtime Log Network);
     $self->view(%o);
     @{ $self->{events} } = ();
