@@ -16,6 +16,7 @@
 # For those who work on it (each installs what is missing):
 #
 # make lint       check the sources
+# make unit       t/unit only
 # make integration  t/ only, with what is built; TESTS="t/body.t ...", JOBS=6 at a time
 # make slow       the tests that take minutes, in t/slow
 # make sanitize   the tests under sanitizers; LINK=static or LINK=dynamic, QUICK=1 for CI's part
@@ -119,9 +120,11 @@ stop:
 
 test:
 	tools/install-deps test
-	$(MAKE) -j2 all
-	$(MAKE) -j2 -C t/unit check
+	$(MAKE) -j2 --output-sync all unit
 	$(MAKE) integration
+
+unit:
+	$(MAKE) -C t/unit check
 
 integration:
 	MSPWH_NGINX="$(NGINX)" MSPWH_MODULE="$(abspath $(MODULE))" \
@@ -233,6 +236,6 @@ help:
 
 FORCE:
 
-.PHONY: all install install-tools uninstall deps run stop test integration slow sanitize valgrind \
+.PHONY: all install install-tools uninstall deps run stop test unit integration slow sanitize valgrind \
         matrix cross beside deb deb-test container-test dist dist-test bench fuzz fuzz-coverage soak timing \
         lint check-sources clean help FORCE
