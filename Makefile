@@ -40,7 +40,8 @@ PREFIX       ?= /usr/local
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
 
 # the longest first, so that none of them is left alone at the end
-LONGEST       = $(patsubst %,t/%.t,trust page body store_access send reload redeliver config)
+LONGEST       = $(patsubst %,t/%.t,page store_access consumers reload store send body \
+                  dedup demo redeliver)
 TESTS        ?= $(LONGEST) $(filter-out $(LONGEST),$(wildcard t/*.t))
 JOBS         ?= 6
 
