@@ -12,7 +12,7 @@ use MspwhTest;
 
 my $repo   = abs_path(dirname(__FILE__) . '/..');
 my $send   = "$repo/bin/mspwh-send";
-my @shells = grep { (run('sh', '-c', "command -v $_"))[0] == 0 } qw(sh dash bash);
+my @shells = grep { (run('sh', '-c', "command -v $_"))[0] == 0 } qw(dash bash);
 
 my $secret = write_file("secret", SECRET . "\n");
 
