@@ -23,6 +23,10 @@ upstream both {
     server 127.0.0.1:%%PORT_store_main%% max_fails=0;
     keepalive 4;
 }
+upstream mute {
+    server 127.0.0.1:%%PORT_store_mute%% max_fails=0;
+    server 127.0.0.1:%%PORT_store_main%% max_fails=0;
+}
 upstream full { server 127.0.0.1:%%PORT_store_small%% max_fails=0; keepalive 4; }
 mspwh_secret '%%SECRET%%' id=now;
 server {
@@ -35,6 +39,7 @@ server {
     location /nokey { mspwh on; mspwh_stream_pass store key=$arg_key; }
     location /nokey/kept { mspwh on; mspwh_stream_pass store key=$arg_key; error_page 502 = @kept; }
     location /copied { mspwh on; mspwh_stream_pass both key=mspwh replicas=1 wait=2s; }
+    location /mute { mspwh on; mspwh_stream_pass mute key=mspwh; }
     location /copies { mspwh on; mspwh_stream_pass store key=mspwh replicas=2 wait=100ms;
         error_page 504 = @kept; }
     location /plain504 { mspwh on; mspwh_stream_pass store key=mspwh replicas=2 wait=100ms; }
@@ -199,6 +204,12 @@ for my $size (500, 100_000) {
     is(decode_json(request(method => 'GET', path => '/status')->{body})->{stream}{failures}{role}, 0,
         '... nor a failure');
     is(scalar added(), 20, '... once each');
+
+    start_store('mute', 'rename-command' => ['HELLO', '']);
+    ok(replica_of('mute', 'main'), 'another one does not know HELLO');
+    is_deeply([map { signed('/mute', event('Ticket created', $_))->{status} } 1 .. 4], [(202) x 4],
+        '... four events find the primary');
+    is(scalar added(), 4, '... once each');
 }
 
 # --- a store that refuses -----------------------------------------------------------------------
