@@ -41,7 +41,7 @@ UNITDIR      ?= $(PREFIX)/lib/systemd/system
 
 # the longest first, so that none of them is left alone at the end
 LONGEST       = $(patsubst %,t/%.t,page store_access consumers reload store send body \
-                  dedup demo redeliver)
+                  trust dedup demo redeliver)
 TESTS        ?= $(LONGEST) $(filter-out $(LONGEST),$(wildcard t/*.t))
 JOBS         ?= 6
 
