@@ -6,6 +6,7 @@
 #include "ngx_http_mspwh_webhook.h"
 
 
+static void ngx_http_mspwh_hide_upgrade(ngx_http_request_t *r);
 static void ngx_http_mspwh_log_rejected(ngx_http_mspwh_ctx_t *ctx,
     ngx_http_mspwh_loc_conf_t *mlcf);
 static void ngx_http_mspwh_log_unread(ngx_http_mspwh_ctx_t *ctx,
@@ -18,10 +19,8 @@ ngx_http_mspwh_answer(ngx_http_mspwh_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
-    /* what follows the body of an upgraded connection is signed by nobody */
-
     if (!ctx->monitor) {
-        ctx->request->headers_in.upgrade = NULL;
+        ngx_http_mspwh_hide_upgrade(ctx->request);
     }
 
     rc = ngx_http_mspwh_answer_rejected(ctx, mlcf);
@@ -35,6 +34,21 @@ ngx_http_mspwh_answer(ngx_http_mspwh_ctx_t *ctx,
     rc = ngx_http_mspwh_accept_event(ctx, mlcf);
 
     return (rc == NGX_DECLINED) ? ngx_http_mspwh_claim_event(ctx, mlcf) : rc;
+}
+
+
+/* what follows the body of an upgraded connection is signed by nobody */
+
+static void
+ngx_http_mspwh_hide_upgrade(ngx_http_request_t *r)
+{
+    if (r->headers_in.upgrade != NULL) {
+
+        /* $http_upgrade is empty, too: the backend is not to be asked */
+
+        r->headers_in.upgrade->value.len = 0;
+        r->headers_in.upgrade = NULL;
+    }
 }
 
 
