@@ -34,6 +34,7 @@ static ngx_int_t ngx_http_mspwh_end_reading(ngx_http_mspwh_ctx_t *ctx);
 static ngx_int_t ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v);
 static ngx_uint_t ngx_http_mspwh_is_taken(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_mspwh_is_discarded(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_mspwh_is_unannounced(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_read_body(ngx_http_mspwh_verification_t *v);
 static ngx_int_t ngx_http_mspwh_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -242,6 +243,12 @@ ngx_http_mspwh_is_taken(ngx_http_request_t *r)
 {
     ngx_http_mspwh_body_t  body;
 
+    /* only reading into buffers finds out how long it is */
+
+    if (r->headers_in.content_length_n < 0) {
+        return r->headers_in.chunked;
+    }
+
     ngx_http_mspwh_describe_body(r, &body);
 
     return r->headers_in.content_length_n > 0
@@ -261,13 +268,7 @@ ngx_http_mspwh_is_discarded(ngx_http_request_t *r)
 
     length = r->headers_in.content_length;
 
-    if (r->discard_body) {
-        return 1;
-    }
-
-    /* nginx has rejected the header, before it knew of the body */
-
-    if (length != NULL && r->headers_in.content_length_n == -1) {
+    if (r->discard_body || ngx_http_mspwh_is_unannounced(r)) {
         return 1;
     }
 
@@ -290,6 +291,41 @@ ngx_http_mspwh_is_discarded(ngx_http_request_t *r)
 
     return length != NULL
            && ngx_atoof(length->value.data, length->value.len) != 0;
+}
+
+
+/* whether nginx has rejected the header before it knew of the body */
+
+static ngx_uint_t
+ngx_http_mspwh_is_unannounced(ngx_http_request_t *r)
+{
+    if (r->headers_in.chunked || r->headers_in.content_length_n > 0) {
+        return 0;
+    }
+
+    /* a header that nginx accepts is "chunked" then */
+
+    if (r->headers_in.transfer_encoding != NULL) {
+        return 1;
+    }
+
+    if (r->headers_in.content_length_n == 0) {
+        return 0;
+    }
+
+    if (r->headers_in.content_length != NULL) {
+        return 1;
+    }
+
+#if (NGX_HTTP_V2)
+    if (r->stream != NULL) {
+        return !r->stream->in_closed;
+    }
+#endif
+
+    /* the last line that was parsed is not the empty one */
+
+    return r->header_name_start != r->header_end;
 }
 
 

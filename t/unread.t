@@ -6,13 +6,15 @@ use warnings;
 use IO::Socket::INET;
 use POSIX ();
 use Test::More;
+use Http2 qw(:all);
 use MspwhTest;
 
 all_needs(reading => 1);
 
 my $name = 'X-Webhook-Signature';
 
-start(<<'CONF');
+my $http2 = listen_http2('h2');
+start($http2 . <<'CONF');
     mspwh_secret "%%SECRET%%";
     client_body_temp_path %%DIR%%/bodies;
     client_body_buffer_size 1k;
@@ -30,7 +32,8 @@ start(<<'CONF');
         proxy_pass http://%%A%%;
     }
     location /empty { mspwh on; mspwh_malformed pass; proxy_pass http://%%B%%; }
-    error_page 400 = /empty;
+    error_page 400 494 501 = /empty;
+    recursive_error_pages on;
     location /upgrade {
         mspwh on; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade;
         proxy_set_header Connection upgrade; proxy_pass http://127.0.0.1:%%PORT_upgrades%%;
@@ -90,21 +93,43 @@ clear_records();
 # --- a body that is gone is not the empty one, whose signature may be known --------------------
 
 my $empty = sign(SECRET, '');
-for my $chunked (0, 1) {
+for my $in_chunks (0, 1) {
     my $c = connection();
     my $bytes = request_bytes(path => '/wait/2', body => event(5000), headers => [$name => $empty],
-        chunked => $chunked && 2000);
+        chunked => $in_chunks && 2000);
     send_bytes($c, substr $bytes, 0, 1000);
     select undef, undef, undef, 0.05;
     send_bytes($c, substr $bytes, 1000);
     is(read_response($c)->{status}, 401, 'a body that went to another upstream, unbuffered: 401')
         or diag $bytes;
 }
-for (['no Host', "Content-Length: 5\r\n"], ['a strange length', "Host: x\r\nContent-Length: 5x\r\n"]) {
+my ($length, $chunked) = ("Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n");
+for (['no Host', $length], ['a strange length', "Host: x\r\nContent-Length: 5x\r\n"],
+    ['no Host, chunked', $chunked], ['an unknown coding', "Host: x\r\nTransfer-Encoding: gzip\r\n"],
+    ['two lengths', "Host: x\r\nContent-Length: 0\r\n$chunked"],
+    ['a bad line', "Host: x\r\nBad\0: x\r\n$length"], ['a bad Host', "Host: a/b\r\n$length"],
+    ['two Hosts', "Host: a\r\nHost: b\r\n$length"],
+    ['too long a line', "Host: x\r\nX: " . 'x' x 40_000 . "\r\n$length"]) {
     my ($what, $lines) = @$_;
     my $c = connection();
     send_bytes($c, "POST /empty HTTP/1.1\r\n$name: $empty\r\n$lines\r\nhello");
     is(read_response($c)->{status}, 401, "a header that nginx rejects, $what: 401");
+}
+SKIP: {
+    needs(module => 'http_v2_module');
+    my %status;
+    for (['no authority'], ['two authorities', ':authority', 'a', ':authority', 'b']) {
+        my ($what, @more) = @$_;
+        my $c = h2_connection('h2');
+        send_bytes($c, frame(HEADERS, END_HEADERS, 1, fields(':method', 'POST', ':scheme', 'http',
+            ':path', '/empty', lc $name, $empty, @more)) . frame(DATA, END_STREAM, 1, 'hello'));
+        is(h2_wait($c, [1])->{1}{status}, 401, "HTTP/2, a header that nginx rejects, $what: 401");
+    }
+    my $c = h2_connection('h2');
+    my ($stream, $frames) = h2_post($c, path => '/wait/2', body => event(5000), piece => 2000,
+        headers => [lc $name, $empty]);
+    send_bytes($c, $frames);
+    is(h2_wait($c, [$stream])->{$stream}{status}, 401, 'HTTP/2, a body that went to another upstream: 401');
 }
 is(scalar(grep { $_->{backend} eq 'B' } records()), 0, '... and nothing reaches the backend');
 ok(scalar(log_matches('the body is no longer there to be verified')), '... and the log says why');
@@ -135,6 +160,7 @@ is(request(path => '/empty', body => '', headers => [$name => $empty])->{status}
     close $c->{socket};
     ok((wait_until { -s dir() . '/upgraded' } 10), 'an event, and more behind it');
     like(slurp(dir() . '/upgraded'), qr/\Q$body\E\z/, '... an upgraded connection has the event only');
+    unlike(slurp(dir() . '/upgraded'), qr/^Upgrade:/m, '... and its backend is not asked to upgrade');
     waitpid $pid, 0;
     $? = 0;
 }
