@@ -116,6 +116,7 @@ ngx_http_mspwh_pipeline_reset(ngx_http_mspwh_pipeline_t *pipeline)
     {
         next = ngx_queue_next(q);
         command = ngx_queue_data(q, ngx_http_mspwh_store_command_t, queue);
+        command->prompt = 0;
 
         if (command->data == NULL
             && !ngx_http_mspwh_pipeline_is_kept(command))

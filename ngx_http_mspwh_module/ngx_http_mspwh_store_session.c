@@ -11,6 +11,8 @@
 #define NGX_HTTP_MSPWH_STORE_CHECK     5000
 #define NGX_HTTP_MSPWH_STORE_STEADY    1000
 
+#define NGX_HTTP_MSPWH_STORE_NO_REFUSER  (ngx_uint_t) -1
+
 
 static void ngx_http_mspwh_store_try(ngx_http_mspwh_store_session_t *session);
 static ngx_int_t ngx_http_mspwh_store_greet(
@@ -34,6 +36,8 @@ static void ngx_http_mspwh_store_is_back(
 static ngx_int_t ngx_http_mspwh_store_session_answered(
     ngx_http_mspwh_pipeline_t *pipeline,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *resp);
+static ngx_uint_t ngx_http_mspwh_store_refuses(
+    ngx_http_mspwh_store_session_t *session);
 static ngx_uint_t ngx_http_mspwh_store_may_be_cut_off(
     ngx_http_mspwh_store_session_t *session,
     ngx_http_mspwh_store_cause_e cause);
@@ -79,6 +83,7 @@ ngx_http_mspwh_store_start(ngx_http_mspwh_store_session_t *session,
 
     session->backoff = NGX_HTTP_MSPWH_STORE_FIRST;
     session->tries = session->addresses->nelts;
+    session->refuser = NGX_HTTP_MSPWH_STORE_NO_REFUSER;
 
     ngx_http_mspwh_store_try(session);
 
@@ -223,7 +228,13 @@ ngx_http_mspwh_store_lost(ngx_http_mspwh_store_session_t *session,
 
     /* one that refuses all writes is no better than one that is silent */
 
-    if (ready && (session->written || cause != NGX_HTTP_MSPWH_STORE_REPLICAS))
+    if (cause == NGX_HTTP_MSPWH_STORE_REPLICAS) {
+        session->known_down |= ngx_http_mspwh_store_refuses(session);
+        session->refuser = session->address;
+    }
+
+    if (ready && (session->written || steady
+                  || cause != NGX_HTTP_MSPWH_STORE_REPLICAS))
     {
         session->tries = session->addresses->nelts;
     }
@@ -316,7 +327,7 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
 
     session->pipeline.state = NGX_HTTP_MSPWH_STORE_READY;
     session->ready = ngx_current_msec;
-    session->known_down = 0;
+    session->known_down &= ngx_http_mspwh_store_refuses(session);
     session->written = 0;
 
     (void) ngx_atomic_fetch_add(&session->pipeline.counters->connects, 1);
@@ -346,8 +357,8 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
 
 
 /*
- * Not before a write has succeeded, or some time has passed: a store may
- * answer reads, and keep writes waiting.
+ * Not before a write has succeeded, or a second has passed in which none was
+ * refused: a store may answer reads, and keep writes waiting.
  */
 
 static void
@@ -357,6 +368,8 @@ ngx_http_mspwh_store_is_back(ngx_http_mspwh_store_session_t *session)
 
     session->backoff = NGX_HTTP_MSPWH_STORE_FIRST;
     session->has_server = 0;
+    session->known_down = 0;
+    session->refuser = NGX_HTTP_MSPWH_STORE_NO_REFUSER;
 
     if (!session->said_lost) {
         return;
@@ -395,6 +408,10 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
             ngx_http_mspwh_store_lost(session, cause, resp->text);
             return NGX_ERROR;
         }
+
+        if (cause == NGX_HTTP_MSPWH_STORE_REPLICAS) {
+            session->refuser = session->address;
+        }
     }
 
     switch (command->type) {
@@ -411,7 +428,8 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
         return NGX_OK;
 
     default:
-        if (!session->written && resp->type != MSPWH_RESP_ERROR
+        if ((!session->written || ngx_http_mspwh_store_refuses(session))
+            && resp->type != MSPWH_RESP_ERROR
             && ngx_http_mspwh_store_is_write(command))
         {
             session->written = 1;
@@ -429,7 +447,16 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
 }
 
 
-/* it may be a former primary: look for another one from time to time */
+/* whether the last write on this server was refused for lack of replicas */
+
+static ngx_uint_t
+ngx_http_mspwh_store_refuses(ngx_http_mspwh_store_session_t *session)
+{
+    return session->refuser == session->address;
+}
+
+
+/* it may be a former primary: look for another one at once, or in a while */
 
 static ngx_uint_t
 ngx_http_mspwh_store_may_be_cut_off(ngx_http_mspwh_store_session_t *session,
@@ -516,7 +543,13 @@ ngx_http_mspwh_store_check(ngx_event_t *ev)
 
     session = ev->data;
 
-    if (ngx_queue_empty(&session->pipeline.sent)) {
+    if (ngx_http_mspwh_store_refuses(session)) {
+
+        /* whether it still does is found out by events */
+
+        session->known_down = 0;
+
+    } else if (ngx_queue_empty(&session->pipeline.sent)) {
         ngx_http_mspwh_store_is_back(session);
     }
 

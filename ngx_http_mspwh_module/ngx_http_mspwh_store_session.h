@@ -44,11 +44,12 @@ struct ngx_http_mspwh_store_session_s {
 
     ngx_uint_t                          address;    /* the current one */
     ngx_uint_t                          primary;    /* the last that was one */
+    ngx_uint_t                          refuser;    /* has too few replicas */
     ngx_uint_t                          tries;      /* before it is down */
     ngx_msec_t                          backoff;
     ngx_msec_t                          ready;      /* since when */
 
-    /* all addresses have failed: no event is to wait for the store */
+    /* all addresses have failed, or refuse: no event is to wait for it */
     unsigned                            known_down:1;
     unsigned                            said_lost:1;
     unsigned                            written:1;  /* a write has succeeded */
