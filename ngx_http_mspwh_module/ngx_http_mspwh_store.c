@@ -324,7 +324,7 @@ ngx_http_mspwh_store_refused(ngx_http_mspwh_store_session_t *session,
     if (command->type == NGX_HTTP_MSPWH_STORE_SETTLE
         || command->type == NGX_HTTP_MSPWH_STORE_FORGET)
     {
-        if (cause == NGX_HTTP_MSPWH_STORE_REPLICAS) {
+        if (ngx_http_mspwh_store_passes(resp)) {
             command->again = 1;
 
         } else {

@@ -5,6 +5,7 @@
 typedef struct {
     const char                    *word;
     ngx_http_mspwh_store_cause_e   cause;
+    ngx_uint_t                     passes;
 } ngx_http_mspwh_store_error_t;
 
 
@@ -19,15 +20,17 @@ const char  *ngx_http_mspwh_store_causes[] = {
 /* by the first word of an error */
 
 static const ngx_http_mspwh_store_error_t  ngx_http_mspwh_store_words[] = {
-    { "NOAUTH", NGX_HTTP_MSPWH_STORE_AUTH },
-    { "WRONGPASS", NGX_HTTP_MSPWH_STORE_AUTH },
-    { "NOPERM", NGX_HTTP_MSPWH_STORE_AUTH },
-    { "READONLY", NGX_HTTP_MSPWH_STORE_ROLE },
-    { "MASTERDOWN", NGX_HTTP_MSPWH_STORE_ROLE },
-    { "LOADING", NGX_HTTP_MSPWH_STORE_LOADING },
-    { "OOM", NGX_HTTP_MSPWH_STORE_FULL },
-    { "NOREPLICAS", NGX_HTTP_MSPWH_STORE_REPLICAS },
-    { NULL, NGX_HTTP_MSPWH_STORE_REFUSED }
+    { "NOAUTH", NGX_HTTP_MSPWH_STORE_AUTH, 0 },
+    { "WRONGPASS", NGX_HTTP_MSPWH_STORE_AUTH, 0 },
+    { "NOPERM", NGX_HTTP_MSPWH_STORE_AUTH, 0 },
+    { "READONLY", NGX_HTTP_MSPWH_STORE_ROLE, 0 },
+    { "MASTERDOWN", NGX_HTTP_MSPWH_STORE_ROLE, 0 },
+    { "LOADING", NGX_HTTP_MSPWH_STORE_LOADING, 0 },
+    { "OOM", NGX_HTTP_MSPWH_STORE_FULL, 0 },
+    { "NOREPLICAS", NGX_HTTP_MSPWH_STORE_REPLICAS, 1 },
+    { "MISCONF", NGX_HTTP_MSPWH_STORE_REFUSED, 1 },
+    { "BUSY", NGX_HTTP_MSPWH_STORE_REFUSED, 1 },
+    { NULL, NGX_HTTP_MSPWH_STORE_REFUSED, 0 }
 };
 
 
@@ -55,8 +58,8 @@ ngx_http_mspwh_store_read(mspwh_resp_t *resp, const char **p, const char *end)
 }
 
 
-ngx_http_mspwh_store_cause_e
-ngx_http_mspwh_store_cause(mspwh_resp_t *resp)
+static const ngx_http_mspwh_store_error_t *
+ngx_http_mspwh_store_find_error(mspwh_resp_t *resp)
 {
     size_t                               len;
     const ngx_http_mspwh_store_error_t  *error;
@@ -71,7 +74,21 @@ ngx_http_mspwh_store_cause(mspwh_resp_t *resp)
         }
     }
 
-    return error->cause;
+    return error;
+}
+
+
+ngx_http_mspwh_store_cause_e
+ngx_http_mspwh_store_cause(mspwh_resp_t *resp)
+{
+    return ngx_http_mspwh_store_find_error(resp)->cause;
+}
+
+
+ngx_uint_t
+ngx_http_mspwh_store_passes(mspwh_resp_t *resp)
+{
+    return ngx_http_mspwh_store_find_error(resp)->passes;
 }
 
 

@@ -62,6 +62,11 @@ int ngx_http_mspwh_store_read(mspwh_resp_t *resp, const char **p,
 ngx_http_mspwh_store_cause_e ngx_http_mspwh_store_cause(mspwh_resp_t *resp);
 
 /*
+ * Returns whether the same command may succeed later.
+ */
+ngx_uint_t ngx_http_mspwh_store_passes(mspwh_resp_t *resp);
+
+/*
  * Returns whether the cause calls for another server of the upstream.
  */
 ngx_uint_t ngx_http_mspwh_store_is_elsewhere(

@@ -1,0 +1,121 @@
+# Stores that answer, and refuse writes: what that costs, which server is asked next, and what is logged.
+
+use strict;
+use warnings;
+use JSON::PP qw(decode_json);
+use MspwhEvents qw(event);
+use MspwhStore;
+use MspwhTest;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+all_need_store();
+
+$MspwhTest::Workers = 1;
+my @few = ('min-replicas-to-write' => 1);
+my @main = ('enable-protected-configs' => 'yes');
+start_store('former', @few);
+start_store('hung');
+start_store('lone');
+port('store_main');
+
+start_http(<<'CONF');
+upstream main   { server 127.0.0.1:%%PORT_store_main%%; }
+upstream second { server 127.0.0.1:%%PORT_store_main%%; server 127.0.0.1:%%PORT_store_former%%; }
+upstream hang   { server 127.0.0.1:%%PORT_store_former%%; server 127.0.0.1:%%PORT_store_hung%%; }
+upstream none   { server 127.0.0.1:%%PORT_dead%%; server 127.0.0.1:%%PORT_store_former%%; }
+upstream lone   { server 127.0.0.1:%%PORT_store_lone%%; }
+mspwh_dedup_zone zone=main:1m pending=30s store=main;
+mspwh_dedup_zone zone=second:1m pending=30s store=second fallback=reject;
+mspwh_dedup_zone zone=hang:1m pending=30s store=hang;
+mspwh_dedup_zone zone=none:1m pending=30s store=none fallback=reject;
+mspwh_dedup_zone zone=lone:1m pending=30s store=lone;
+mspwh_store_timeout 1s;
+mspwh_secret '%%SECRET%%';
+server {
+    listen 127.0.0.1:%%PORT%%;
+    mspwh on;
+    location / { mspwh_dedup zone=main; proxy_pass http://%%A%%; }
+    location /second { mspwh_dedup zone=second; proxy_pass http://%%A%%; }
+    location /hang { mspwh_dedup zone=hang; proxy_pass http://%%A%%; }
+    location /none { mspwh_dedup zone=none; proxy_pass http://%%A%%; }
+    location /lone { mspwh_dedup zone=lone; proxy_pass http://%%A%%; }
+    location = /status { mspwh off; mspwh_status json; }
+}
+CONF
+
+my $n = 0;
+sub deliver { return signed($_[0], event('Ticket created', ++$n))->{status} }
+sub store { return decode_json(request(method => 'GET', path => '/status')->{body})->{store} }
+sub lines { return scalar(() = error_log() =~ /$_[0]/g) }
+
+ok((wait_until { store()->{connected} == 4 } 10), 'connected to the stores that are there');
+
+# --- a primary that comes before the one that refuses --------------------------------------------
+start_store('main', @main);
+sleep 1.5;
+is(deliver('/second'), 200, 'the last server refuses: the first one is asked at once');
+is(lines('"second" is lost'), 0, '... and nothing is lost');
+
+# --- no other server is there --------------------------------------------------------------------
+{
+    signal_store('STOP', 'hung');
+    my ($began, $slow, $count, $next, %none) = (time, 0, 0, 0);
+    while (time - $began < 6) {
+        my $t = time;
+        deliver('/hang') == 200 and $count++;
+        $slow++ if time - $t > 0.9;
+        if (time > $next) {
+            $none{ deliver('/none') }++;
+            $next = time + 1.6;
+        }
+        sleep 0.05;
+    }
+    cmp_ok($slow, '<=', 1, "a store refuses, another one hangs: $slow of $count events have waited");
+    is_deeply([keys %none], [503], 'a store refuses, and no other is there');
+    is(lines('"none" is lost: NOREPLICAS'), 1, '... it is lost, once');
+    is(lines('"none" is back'), 0, '... and never said to be back');
+    signal_store('CONT', 'hung');
+}
+
+# --- one that refuses from its restart on ----------------------------------------------------------
+{
+    my $body = event('Ticket created', ++$n);
+    my $c = connection();
+    send_bytes($c, request_bytes(path => '/lone/wait/1', body => $body,
+        headers => ['X-Webhook-Signature' => sign(SECRET, $body)]));
+    ok((wait_until { @{ ask('lone', 'KEYS', '*') } } 5), 'an event under way');
+    stop_store('lone');
+    is(read_response($c)->{status}, 200, '... is delivered while its store is gone');
+    start_store('lone', @few);
+    ok((wait_until { lines('"lone": NOREPLICAS') } 10), '... which comes back, and refuses');
+    sleep 2;
+    is(lines('"lone" is back'), 0, '... so it is not said to be back');
+    ask('lone', 'CONFIG', 'SET', 'min-replicas-to-write', 0);
+    ok((wait_until { lines('"lone" is back') } 10), '... until it takes a write');
+}
+
+# --- one that cannot save ----------------------------------------------------------------------------
+{
+    ask('main', 'FLUSHALL');
+    my $body = event('Ticket created', ++$n);
+    my $c = connection();
+    send_bytes($c, request_bytes(path => '/wait/1', body => $body,
+        headers => ['X-Webhook-Signature' => sign(SECRET, $body)]));
+    ok((wait_until { @{ ask('main', 'KEYS', '*') } } 5), 'an event under way');
+    mkdir dir() . "/store-main/$_" for 'gone.rdb', 'gone.rdb/x';
+    ask('main', 'CONFIG', 'SET', 'dbfilename', 'gone.rdb');
+    ask('main', 'CONFIG', 'SET', 'save', '3600 1');
+    ask('main', 'BGSAVE');
+    ok((wait_until { (ask('main', 'SET', 'x', 1) // '') =~ /MISCONF/ } 5), '... whose store cannot save');
+    is(read_response($c)->{status}, 200, '... is delivered');
+    ok((wait_until { store()->{errors}{refused} } 5), '... and its settle is refused');
+    is(store()->{lost}, 0, '... but not lost');
+    ask('main', 'CONFIG', 'SET', 'save', '');
+    my ($key) = @{ ask('main', 'KEYS', 'mspwh:*') };
+    ok((wait_until { ask('main', 'GET', $key) eq 'd' } 10), '... until the store takes writes again');
+}
+
+ok(stop(), 'nginx stops in time');
+
+done_testing();
