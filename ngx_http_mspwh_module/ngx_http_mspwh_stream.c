@@ -274,11 +274,13 @@ ngx_http_mspwh_stream_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
         return;
     }
 
-    /* a store that refuses a connection may say why, and then close it */
+    /* a store may have said why before it, or the last server, was gone */
 
     if (append->refusal[0] && rc == NGX_HTTP_BAD_GATEWAY) {
-        (void) ngx_http_mspwh_stream_failed(append, append->cause,
-                                            (char *) append->refusal);
+        ngx_http_mspwh_stream_count_failure(append, append->cause);
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "mspwh: not streamed: %s", append->refusal);
         return;
     }
 

@@ -216,12 +216,18 @@ ngx_http_mspwh_stream_failed(ngx_http_mspwh_append_t *append,
     tries_next = append->state != NGX_HTTP_MSPWH_STREAM_REPLICAS
                  && ngx_http_mspwh_stream_tries_next(cause);
 
-    /* to meet a replica before the primary is nothing that failed */
+    /*
+     * To meet a replica before the primary is nothing that failed, unless no
+     * other server can be asked then: finalize_request() finds out.
+     */
 
     if (tries_next && ngx_http_mspwh_store_is_elsewhere(cause)
         && r->upstream->peer.tries > 1)
     {
         level = NGX_LOG_INFO;
+        append->cause = cause;
+        ngx_cpystrn(append->refusal, (u_char *) text,
+                    sizeof(append->refusal));
 
     } else {
         ngx_http_mspwh_stream_count_failure(append, cause);

@@ -31,7 +31,7 @@ typedef struct {
     mspwh_resp_t                    resp;
     ngx_http_mspwh_hello_t          hello;
 
-    /* why HELLO was refused, until XADD is answered */
+    /* why HELLO was refused, or this is the wrong server */
     ngx_http_mspwh_store_cause_e    cause;
     u_char                          refusal[MSPWH_RESP_TEXT + 1];
 
@@ -55,7 +55,7 @@ ngx_int_t ngx_http_mspwh_stream_failed(ngx_http_mspwh_append_t *append,
     ngx_http_mspwh_store_cause_e cause, const char *text);
 
 /*
- * Counts a failure that nginx has noticed itself.
+ * Counts that the event has not been appended: once, whatever else happens.
  */
 void ngx_http_mspwh_stream_count_failure(ngx_http_mspwh_append_t *append,
     ngx_http_mspwh_store_cause_e cause);

@@ -27,6 +27,10 @@ upstream mute {
     server 127.0.0.1:%%PORT_store_mute%% max_fails=0;
     server 127.0.0.1:%%PORT_store_main%% max_fails=0;
 }
+upstream nowhere {
+    server 127.0.0.1:%%PORT_store_replica%% max_fails=0;
+    server 127.0.0.1:%%PORT_dead%% fail_timeout=100;
+}
 upstream full { server 127.0.0.1:%%PORT_store_small%% max_fails=0; keepalive 4; }
 mspwh_secret '%%SECRET%%' id=now;
 server {
@@ -39,6 +43,7 @@ server {
     location /nokey { mspwh on; mspwh_stream_pass store key=$arg_key; }
     location /nokey/kept { mspwh on; mspwh_stream_pass store key=$arg_key; error_page 502 = @kept; }
     location /copied { mspwh on; mspwh_stream_pass both key=mspwh replicas=1 wait=2s; }
+    location /nowhere { mspwh on; mspwh_stream_pass nowhere key=mspwh; }
     location /mute { mspwh on; mspwh_stream_pass mute key=mspwh; }
     location /copies { mspwh on; mspwh_stream_pass store key=mspwh replicas=2 wait=100ms;
         error_page 504 = @kept; }
@@ -66,6 +71,8 @@ server {
 CONF
 my $h2 = defined lacks(module => 'http_v2_module') ? '' : listen_http2('h2');
 start_http($conf =~ s/%%H2%%/$h2/r);
+
+sub stream_status { return decode_json(request(method => 'GET', path => '/status')->{body})->{stream} }
 
 sub added {
     my @entries = entries('main', $_[0] // 'mspwh');
@@ -178,10 +185,12 @@ for my $size (500, 100_000) {
 {
     my $body = event('Ticket created');
     my $c = connection();
-    send_bytes($c, "POST http://asked.example/in HTTP/1.1\r\nHost: other.example\r\nX-Webhook-Signature: "
-        . sign(SECRET, $body) . "\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+    send_bytes($c, "POST http://asked.example:8443/in HTTP/1.1\r\nHost: other.example\r\n"
+        . 'X-Webhook-Signature: ' . sign(SECRET, $body)
+        . "\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
     is(read_response($c)->{status}, 202, 'an absolute URI');
-    is_deeply([map { $_->{host} } added()], ['asked.example'], '... has the host that was asked for');
+    is_deeply([map { $_->{host} } added()], ['asked.example:8443'],
+        '... has the host and port that were asked for');
 }
 
 # --- replicas -------------------------------------------------------------------------------
@@ -201,7 +210,7 @@ for my $size (500, 100_000) {
     is(scalar entries('replica'), 20, '... and in the replica when it is answered');
     unlike(error_log(), qr/not streamed by "127.0.0.1:\d+": (?:it is not a primary|READONLY)/,
         '... where it cannot be added, which is not an error');
-    is(decode_json(request(method => 'GET', path => '/status')->{body})->{stream}{failures}{role}, 0,
+    is(stream_status()->{failures}{role}, 0,
         '... nor a failure');
     is(scalar added(), 20, '... once each');
 
@@ -210,6 +219,17 @@ for my $size (500, 100_000) {
     is_deeply([map { signed('/mute', event('Ticket created', $_))->{status} } 1 .. 4], [(202) x 4],
         '... four events find the primary');
     is(scalar added(), 4, '... once each');
+
+    # the first event finds that the other server is down: for the next ones, nginx has no other
+    my $role = sub { stream_status()->{failures}{role} };
+    is(signed('/nowhere', event('Ticket created'))->{status}, 502,
+        'a replica, and a server that is down: 502');
+    my ($before, $logged) = ($role->(), length error_log());
+    is_deeply([map { signed('/nowhere', event('Ticket created', $_))->{status} } 1, 2], [502, 502],
+        '... again');
+    is($role->() - $before, 2, '... which counts as the wrong role');
+    is(scalar(log_matches(qr/\[error\].* mspwh: not streamed: it is not a primary/, $logged)), 2,
+        '... and is logged');
 }
 
 # --- a store that refuses -----------------------------------------------------------------------
