@@ -61,16 +61,30 @@ ngx_http_mspwh_is_repeated(ngx_list_t *headers, ngx_table_elt_t *header)
 ngx_str_t
 ngx_http_mspwh_received_host(ngx_http_request_t *r)
 {
-    /* only HTTP/1 has an absolute URI, and HTTP/3 may have no Host header */
+    u_char     *p, *end;
+    ngx_str_t   host;
 
-    if (r->headers_in.host == NULL
-        || (r->main->host_start != NULL
-            && r->http_version < NGX_HTTP_VERSION_20))
+    /* only HTTP/1 has an absolute URI */
+
+    if (r->main->host_start != NULL && r->http_version < NGX_HTTP_VERSION_20)
     {
-        return r->headers_in.server;
+        p = r->main->host_end;
+        end = r->request_line.data + r->request_line.len;
+
+        if (p < end && *p == ':') {
+            do { p++; } while (p < end && *p >= '0' && *p <= '9');
+        }
+
+        host.data = r->main->host_start;
+        host.len = p - host.data;
+
+        return host;
     }
 
-    return r->headers_in.host->value;
+    /* HTTP/3 may have no Host header */
+
+    return (r->headers_in.host != NULL) ? r->headers_in.host->value
+                                        : r->headers_in.server;
 }
 
 

@@ -32,8 +32,9 @@ ngx_uint_t ngx_http_mspwh_is_repeated(ngx_list_t *headers,
     ngx_table_elt_t *header);
 
 /*
- * Returns the host that the client has asked for: that of an absolute URI
- * takes precedence over the header (RFC 9112, section 3.2.2).
+ * Returns the host, and the port if there is one, that the client has asked
+ * for: an absolute URI takes precedence over the header (RFC 9112, section
+ * 3.2.2).
  */
 ngx_str_t ngx_http_mspwh_received_host(ngx_http_request_t *r);
 
