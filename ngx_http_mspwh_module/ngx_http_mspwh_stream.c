@@ -280,7 +280,8 @@ ngx_http_mspwh_stream_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
         ngx_http_mspwh_stream_count_failure(append, append->cause);
 
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "mspwh: not streamed: %s", append->refusal);
+                      "mspwh: not streamed by \"%V\": %s",
+                      r->upstream->peer.name, append->refusal);
         return;
     }
 

@@ -228,7 +228,7 @@ for my $size (500, 100_000) {
     is_deeply([map { signed('/nowhere', event('Ticket created', $_))->{status} } 1, 2], [502, 502],
         '... again');
     is($role->() - $before, 2, '... which counts as the wrong role');
-    is(scalar(log_matches(qr/\[error\].* mspwh: not streamed: it is not a primary/, $logged)), 2,
+    is(scalar(log_matches(qr/\[error\].* mspwh: not streamed by "nowhere": it is not a primary/, $logged)), 2,
         '... and is logged');
 }
 
