@@ -51,7 +51,8 @@ is($rc, 0, 'a forged event') or diag $text;
 like($text, qr/: 401 /, '... 401');
 is((command('echo'))[0], 0, 'an event of one\'s own');
 ($rc, $text) = command('mspwh-send --secret-file', of => 2, n => 1);
-like($text, qr/^event\.json, \d+ bytes: 202 /, '... 202') or diag $text;
+like($text, qr/^event\.json, \d+ bytes: 202 .*no service has it yet: it is on disk/s,
+    '... 202, and what that is');
 ($rc, $text) = command('curl -s');
 is_deeply([$text =~ /^"number":\d+,.*"verdict":"(\w+)",.*"status":(\d+),/mg],
     [verified => 202, bad_signature => 401, verified => 202], '... and each delivery has a line');
@@ -80,6 +81,8 @@ for (['ticket.updated', 'A'], ['ticket.note.added', 'B'], ['ticket.response.adde
         '... arrives once, at the right service');
     clear_records();
 }
+($rc, $text) = command('mspwh-send --secret-file', of => 2, n => 1);
+like($text, qr/: 200 .*a repeat of an event that was taken before/s, 'the same event again: a repeat');
 ok(quit_instance('debian'), 'nginx ends');
 
 done_testing();
