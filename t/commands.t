@@ -18,7 +18,7 @@ my %options;
 # Programs that are not part of this project.
 my %other = map { $_ => 1 } qw(
     apt cd curl docker echo git grep journalctl kubectl mkdir nginx openssl podman rm sed sort strings
-    systemctl tail tar umask uniq
+    systemctl tail tar tr umask uniq
     ./configure
 );
 
