@@ -13,7 +13,6 @@ all_need_store();
 
 $MspwhTest::Workers = 1;
 my @few = ('min-replicas-to-write' => 1);
-my @main = ('enable-protected-configs' => 'yes');
 start_store('former', @few);
 start_store('hung');
 start_store('lone');
@@ -46,13 +45,25 @@ CONF
 
 my $n = 0;
 sub deliver { return signed($_[0], event('Ticket created', ++$n))->{status} }
+
+# Sends an event that the backend answers after a second. Returns the connection once the store has the claim.
+sub claimed {
+    my ($path, $store) = @_;
+    my $body = event('Ticket created', ++$n);
+    my $c = connection();
+    send_bytes($c, request_bytes(path => "$path/wait/1", body => $body,
+        headers => ['X-Webhook-Signature' => sign(SECRET, $body)]));
+    ok((wait_until { @{ ask($store, 'KEYS', '*') } } 5), 'an event under way');
+    return $c;
+}
+
 sub store { return decode_json(request(method => 'GET', path => '/status')->{body})->{store} }
 sub lines { return scalar(() = error_log() =~ /$_[0]/g) }
 
 ok((wait_until { store()->{connected} == 4 } 10), 'connected to the stores that are there');
 
 # --- a primary that comes before the one that refuses --------------------------------------------
-start_store('main', @main);
+start_store('main', 'enable-protected-configs' => 'yes');
 sleep 1.5;
 is(deliver('/second'), 200, 'the last server refuses: the first one is asked at once');
 is(lines('"second" is lost'), 0, '... and nothing is lost');
@@ -80,11 +91,7 @@ is(lines('"second" is lost'), 0, '... and nothing is lost');
 
 # --- one that refuses from its restart on ----------------------------------------------------------
 {
-    my $body = event('Ticket created', ++$n);
-    my $c = connection();
-    send_bytes($c, request_bytes(path => '/lone/wait/1', body => $body,
-        headers => ['X-Webhook-Signature' => sign(SECRET, $body)]));
-    ok((wait_until { @{ ask('lone', 'KEYS', '*') } } 5), 'an event under way');
+    my $c = claimed('/lone', 'lone');
     stop_store('lone');
     is(read_response($c)->{status}, 200, '... is delivered while its store is gone');
     start_store('lone', @few);
@@ -98,11 +105,7 @@ is(lines('"second" is lost'), 0, '... and nothing is lost');
 # --- one that cannot save ----------------------------------------------------------------------------
 {
     ask('main', 'FLUSHALL');
-    my $body = event('Ticket created', ++$n);
-    my $c = connection();
-    send_bytes($c, request_bytes(path => '/wait/1', body => $body,
-        headers => ['X-Webhook-Signature' => sign(SECRET, $body)]));
-    ok((wait_until { @{ ask('main', 'KEYS', '*') } } 5), 'an event under way');
+    my $c = claimed('', 'main');
     mkdir dir() . "/store-main/$_" for 'gone.rdb', 'gone.rdb/x';
     ask('main', 'CONFIG', 'SET', 'dbfilename', 'gone.rdb');
     ask('main', 'CONFIG', 'SET', 'save', '3600 1');

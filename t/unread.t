@@ -117,7 +117,6 @@ for (['no Host', $length], ['a strange length', "Host: x\r\nContent-Length: 5x\r
 }
 SKIP: {
     needs(module => 'http_v2_module');
-    my %status;
     for (['no authority'], ['two authorities', ':authority', 'a', ':authority', 'b']) {
         my ($what, @more) = @$_;
         my $c = h2_connection('h2');
