@@ -83,6 +83,10 @@ for (['ticket.updated', 'A'], ['ticket.note.added', 'B'], ['ticket.response.adde
 }
 ($rc, $text) = command('mspwh-send --secret-file', of => 2, n => 1);
 like($text, qr/: 200 .*a repeat of an event that was taken before/s, 'the same event again: a repeat');
+($rc, $text) = run("$Bin/../bin/mspwh-send", '--secret-file', "${dir}etc/nginx/webhook.secret", '--repeat', 2,
+    '--event', 'ticket.deleted', 'http://' . at('webhook') . '/webhook');
+like($text, qr/\A.*: 200 .*\n(?!mspwh-send:)(?s:.*): 200 .*\n.*a repeat/,
+    'a repeat of --repeat is named, too');
 ok(quit_instance('debian'), 'nginx ends');
 
 done_testing();
