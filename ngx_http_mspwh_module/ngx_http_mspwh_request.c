@@ -323,9 +323,13 @@ ngx_http_mspwh_is_unannounced(ngx_http_request_t *r)
     }
 #endif
 
-    /* the last line that was parsed is not the empty one */
+#if (NGX_HTTP_V3)
+    if (r->http_version == NGX_HTTP_VERSION_30) {
+        return !r->connection->read->eof;
+    }
+#endif
 
-    return r->header_name_start != r->header_end;
+    return r->http_state == NGX_HTTP_READING_REQUEST_STATE;
 }
 
 

@@ -39,6 +39,16 @@ server {
     location /monitor { mspwh monitor; proxy_pass http://%%A%%; }
     location = /status { mspwh_status; }
 }
+server {
+    listen 127.0.0.1:%%PORT_quic%% quic;
+    server_name other.test;
+    ssl_certificate $cert;
+    ssl_certificate_key $key;
+    http3 off;
+    mspwh_secret "%%SECRET%%";
+    error_page 421 = /empty;
+    location /empty { mspwh on; mspwh_malformed pass; proxy_pass http://%%A%%; }
+}
 CONF
 start_http($http);
 
@@ -52,8 +62,7 @@ sub arguments {
     return ('-sSk', '--http3-only', '-m', 30, '-o', '/dev/null', '-H', 'Expect:', '-H',
         'Content-Type: application/json',
         '--data-binary', "\@$file", '-w', '%{http_version} %{http_code} %header{x-verdict} %header{x-eid}\n',
-            @options,
-        'https://127.0.0.1:' . port('quic') . $path);
+            @options, $path =~ /^https:/ ? $path : 'https://127.0.0.1:' . port('quic') . $path);
 }
 
 # Returns what curl saw, and what the backend has received meanwhile.
@@ -118,6 +127,11 @@ is_deeply(deliver('/redirected', $body, signature($body)), ['3 401 bad_signature
     'redirected to a location with another secret');
 is_deeply(deliver('/monitor', $body), ['3 200 no_signature 17', had($body)], 'monitor lets it through');
 is_deeply(deliver_early('/small', event(2_000_000), signature($body)), ['3 413'], 'too large');
+
+# rejected before nginx has looked for a body, whose signature is that of none
+my $other = 'other.test:' . port('quic');
+is_deeply(deliver_early("https://$other/", 'hello', '--resolve', "$other:127.0.0.1", signature('')),
+    ['3 401'], 'a header that nginx rejects: its body is not the empty one');
 
 # --- ways to send it --------------------------------------------------------------
 
