@@ -19,7 +19,7 @@ ngx_http_mspwh_answer(ngx_http_mspwh_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
-    if (!ctx->monitor) {
+    if (mlcf->enable == NGX_HTTP_MSPWH_ON) {
         ngx_http_mspwh_hide_upgrade(ctx->request);
     }
 
@@ -42,12 +42,19 @@ ngx_http_mspwh_answer(ngx_http_mspwh_ctx_t *ctx,
 static void
 ngx_http_mspwh_hide_upgrade(ngx_http_request_t *r)
 {
-    if (r->headers_in.upgrade != NULL) {
+    ngx_http_variable_value_t   *value;
+    ngx_http_mspwh_main_conf_t  *mmcf;
 
-        /* $http_upgrade is empty, too: the backend is not to be asked */
+    r->headers_in.upgrade = NULL;
 
-        r->headers_in.upgrade->value.len = 0;
-        r->headers_in.upgrade = NULL;
+    /* the backend is not to be asked for it; subrequests share the variable */
+
+    if (r == r->main) {
+        mmcf = ngx_http_get_module_main_conf(r, ngx_http_mspwh_module);
+
+        value = &r->variables[mmcf->upgrade];
+        value->valid = 0;
+        value->not_found = 1;
     }
 }
 

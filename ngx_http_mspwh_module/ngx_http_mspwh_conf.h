@@ -125,6 +125,9 @@ typedef struct {
     /* the precontent handler's place in nginx's phase engine */
     ngx_int_t                   check_phase;
 
+    /* the index of $http_upgrade */
+    ngx_int_t                   upgrade;
+
     /* for levels without mspwh_field and mspwh_set */
     mspwh_event_plan_t         *plan;
 

@@ -486,6 +486,16 @@ ngx_http_mspwh_no_secret(ngx_conf_t *cf, ngx_http_mspwh_loc_conf_t *mlcf)
 static ngx_int_t
 ngx_http_mspwh_init(ngx_conf_t *cf)
 {
+    ngx_str_t                    upgrade = ngx_string("http_upgrade");
+    ngx_http_mspwh_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mspwh_module);
+
+    mmcf->upgrade = ngx_http_get_variable_index(cf, &upgrade);
+    if (mmcf->upgrade == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
     ngx_http_mspwh_tell_warnings(cf);
 
     if (ngx_http_mspwh_init_doors(cf) != NGX_OK

@@ -32,13 +32,41 @@ start($http2 . <<'CONF');
         proxy_pass http://%%A%%;
     }
     location /empty { mspwh on; mspwh_malformed pass; proxy_pass http://%%B%%; }
-    error_page 400 494 501 = /empty;
+    error_page 400 501 = /empty;
+    error_page 494 = /wanted/status/404;
+    location /wanted/ { error_page 404 = /empty; proxy_intercept_errors on; proxy_pass http://%%A%%; }
+    location /broken { error_page 502 = /empty; proxy_pass http://127.0.0.1:%%PORT_broken%%; }
     recursive_error_pages on;
-    location /upgrade {
-        mspwh on; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade;
-        proxy_set_header Connection upgrade; proxy_pass http://127.0.0.1:%%PORT_upgrades%%;
+    proxy_http_version 1.1;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection upgrade;
+    location /upgrade { mspwh on; proxy_pass http://127.0.0.1:%%PORT_upgrades%%; }
+    location /asked {
+        mspwh on;
+        if ($http_upgrade = none) { return 403; }
+        proxy_pass http://%%A%%;
+    }
+    location /upgraded { mspwh monitor; proxy_pass http://%%A%%; }
+    location /asks { auth_request /allows; proxy_pass http://%%A%%; }
+    location = /allows {
+        mspwh monitor; proxy_pass http://%%B%%;
+        proxy_pass_request_body off; proxy_set_header Content-Length '';
     }
 CONF
+
+# Answers the first request to this port.
+sub serve {
+    my ($port, $answer) = @_;
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => port($port), Listen => 8,
+        ReuseAddr => 1) or die "$port: $!";
+    my $pid = fork // die "fork: $!";
+    return $pid if $pid;
+    alarm 60;
+    my ($s, $got) = (scalar $listen->accept, '');
+    sysread $s, $got, 65536, length $got while $got !~ /\}\z|\AGET .*\r\n\r\n\z/s;
+    $answer->($s, $got);
+    POSIX::_exit(0);
+}
 
 my $n = 0;
 sub event { return '{"eventType":"ticket.created","entityId":' . ++$n . ',"Details":"' . 'x' x $_[0] . '"}' }
@@ -107,8 +135,9 @@ my ($length, $chunked) = ("Content-Length: 5\r\n", "Transfer-Encoding: chunked\r
 for (['no Host', $length], ['a strange length', "Host: x\r\nContent-Length: 5x\r\n"],
     ['no Host, chunked', $chunked], ['an unknown coding', "Host: x\r\nTransfer-Encoding: gzip\r\n"],
     ['two lengths', "Host: x\r\nContent-Length: 0\r\n$chunked"],
-    ['a bad line', "Host: x\r\nBad\0: x\r\n$length"], ['a bad Host', "Host: a/b\r\n$length"],
-    ['two Hosts', "Host: a\r\nHost: b\r\n$length"],
+    (map { ["a bad line, $_->[0]", "Host: x\r\n$_->[1]: x\r\n$length"] } ['in its name', "Bad\0"],
+        ['no name', ''], ['a blank', ' x'], ['a NUL', "\0"], ['a DEL', "\x7f"]),
+    ['a bad Host', "Host: a/b\r\n$length"], ['two Hosts', "Host: a\r\nHost: b\r\n$length"],
     ['too long a line', "Host: x\r\nX: " . 'x' x 40_000 . "\r\n$length"]) {
     my ($what, $lines) = @$_;
     my $c = connection();
@@ -132,24 +161,23 @@ SKIP: {
 }
 is(scalar(grep { $_->{backend} eq 'B' } records()), 0, '... and nothing reaches the backend');
 ok(scalar(log_matches('the body is no longer there to be verified')), '... and the log says why');
+clear_records();
 is(request(path => '/empty', body => '', headers => [$name => $empty])->{status}, 200,
     'one that is empty is what was signed');
+serve('broken', sub { syswrite $_[0], "HTTP/1.1 200 OK\r\nBad\0: x\r\n\r\n" });
+is(request(path => '/broken', method => 'GET', headers => [$name => $empty])->{status}, 200,
+    '... also after an upstream whose header nginx rejects');
+clear_records();
 
 # --- after the body ----------------------------------------------------------------------------
 
 {
-    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => port('upgrades'), Listen => 8,
-        ReuseAddr => 1) or die "upgrades: $!";
-    my $pid = fork // die "fork: $!";
-    if (!$pid) {
-        alarm 60;
-        my ($s, $got) = ($listen->accept, '');
-        sysread $s, $got, 65536, length $got while $got !~ /\}\z/;
+    my $pid = serve('upgrades', sub {
+        my ($s, $got) = @_;
         syswrite $s, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n";
         1 while sysread $s, $got, 65536, length $got;
         write_file('upgraded', $got);
-        POSIX::_exit(0);
-    }
+    });
     my $body = event(10);
     my $c = connection();
     send_bytes($c, request_bytes(path => '/upgrade', body => $body,
@@ -162,6 +190,16 @@ is(request(path => '/empty', body => '', headers => [$name => $empty])->{status}
     unlike(slurp(dir() . '/upgraded'), qr/^Upgrade:/m, '... and its backend is not asked to upgrade');
     waitpid $pid, 0;
     $? = 0;
+}
+clear_records();
+for (['/asked', undef, 'x'], ['/asked', undef, 'x', 'y'], ['/upgraded', 'x', 'x'], ['/asks', 'x', 'x']) {
+    my ($path, $asked, @upgrades) = @$_;
+    my $body = event(10);
+    is(request(path => $path, body => $body, headers => [$name => sign(SECRET, $body),
+        map { (Upgrade => $_) } @upgrades])->{status}, 200, "$path with Upgrade: @upgrades");
+    my ($at) = grep { $_->{backend} eq 'A' } records();
+    is($at->{header}{upgrade}, $asked, $asked ? '... is passed on' : '... is not passed on');
+    clear_records();
 }
 
 done_testing();
