@@ -12,6 +12,8 @@
 static void ngx_http_mspwh_pipeline_take_refused(
     ngx_http_mspwh_pipeline_t *pipeline);
 static void ngx_http_mspwh_pipeline_wake(ngx_http_mspwh_pipeline_t *pipeline);
+static void ngx_http_mspwh_pipeline_failed(void *data,
+    ngx_http_mspwh_store_cause_e cause, const char *text);
 static void ngx_http_mspwh_pipeline_readable(void *data);
 static ngx_int_t ngx_http_mspwh_pipeline_read(
     ngx_http_mspwh_pipeline_t *pipeline, const char *p, const char *last);
@@ -52,6 +54,7 @@ ngx_http_mspwh_pipeline_init(ngx_http_mspwh_pipeline_t *pipeline,
     pipeline->connection.conf = pipeline->conf;
     pipeline->connection.readable = ngx_http_mspwh_pipeline_readable;
     pipeline->connection.writable = ngx_http_mspwh_pipeline_writable;
+    pipeline->connection.failed = ngx_http_mspwh_pipeline_failed;
     pipeline->connection.data = pipeline;
 
     pipeline->flush.handler = ngx_http_mspwh_pipeline_flush_handler;
@@ -201,6 +204,16 @@ ngx_http_mspwh_pipeline_drop(ngx_http_mspwh_pipeline_t *pipeline,
             ngx_http_mspwh_pipeline_lose(pipeline, command);
         }
     }
+}
+
+
+static void
+ngx_http_mspwh_pipeline_failed(void *data, ngx_http_mspwh_store_cause_e cause,
+    const char *text)
+{
+    ngx_http_mspwh_pipeline_t *pipeline = data;
+
+    pipeline->broken(pipeline, cause, text);
 }
 
 

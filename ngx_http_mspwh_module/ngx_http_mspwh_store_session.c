@@ -11,19 +11,17 @@
 #define NGX_HTTP_MSPWH_STORE_CHECK     5000
 #define NGX_HTTP_MSPWH_STORE_STEADY    1000
 
-#define NGX_HTTP_MSPWH_STORE_NO_REFUSER  (ngx_uint_t) -1
-
 
 static void ngx_http_mspwh_store_try(ngx_http_mspwh_store_session_t *session);
 static ngx_int_t ngx_http_mspwh_store_greet(
     ngx_http_mspwh_store_session_t *session);
 static void ngx_http_mspwh_store_opened(void *data);
-static void ngx_http_mspwh_store_failed(void *data,
-    ngx_http_mspwh_store_cause_e cause, const char *text);
 static void ngx_http_mspwh_store_broken(ngx_http_mspwh_pipeline_t *pipeline,
     ngx_http_mspwh_store_cause_e cause, const char *text);
 static void ngx_http_mspwh_store_lost(ngx_http_mspwh_store_session_t *session,
     ngx_http_mspwh_store_cause_e cause, const char *text);
+static void ngx_http_mspwh_store_is_refused(
+    ngx_http_mspwh_store_session_t *session);
 static void ngx_http_mspwh_store_leave(
     ngx_http_mspwh_store_session_t *session);
 static void ngx_http_mspwh_store_go_down(
@@ -36,8 +34,6 @@ static void ngx_http_mspwh_store_is_back(
 static ngx_int_t ngx_http_mspwh_store_session_answered(
     ngx_http_mspwh_pipeline_t *pipeline,
     ngx_http_mspwh_store_command_t *command, mspwh_resp_t *resp);
-static ngx_uint_t ngx_http_mspwh_store_refuses(
-    ngx_http_mspwh_store_session_t *session);
 static ngx_uint_t ngx_http_mspwh_store_may_be_cut_off(
     ngx_http_mspwh_store_session_t *session,
     ngx_http_mspwh_store_cause_e cause);
@@ -65,7 +61,6 @@ ngx_http_mspwh_store_start(ngx_http_mspwh_store_session_t *session,
     pipeline->answered = ngx_http_mspwh_store_session_answered;
     pipeline->broken = ngx_http_mspwh_store_broken;
     pipeline->connection.opened = ngx_http_mspwh_store_opened;
-    pipeline->connection.failed = ngx_http_mspwh_store_failed;
 
     if (ngx_http_mspwh_pipeline_init(pipeline, pool) != NGX_OK) {
         return NGX_ERROR;
@@ -83,7 +78,11 @@ ngx_http_mspwh_store_start(ngx_http_mspwh_store_session_t *session,
 
     session->backoff = NGX_HTTP_MSPWH_STORE_FIRST;
     session->tries = session->addresses->nelts;
-    session->refuser = NGX_HTTP_MSPWH_STORE_NO_REFUSER;
+
+    session->refuses = ngx_pcalloc(pool, session->addresses->nelts);
+    if (session->refuses == NULL) {
+        return NGX_ERROR;
+    }
 
     ngx_http_mspwh_store_try(session);
 
@@ -191,14 +190,6 @@ ngx_http_mspwh_store_opened(void *data)
 
 
 static void
-ngx_http_mspwh_store_failed(void *data, ngx_http_mspwh_store_cause_e cause,
-    const char *text)
-{
-    ngx_http_mspwh_store_broken(data, cause, text);
-}
-
-
-static void
 ngx_http_mspwh_store_broken(ngx_http_mspwh_pipeline_t *pipeline,
     ngx_http_mspwh_store_cause_e cause, const char *text)
 {
@@ -226,11 +217,8 @@ ngx_http_mspwh_store_lost(ngx_http_mspwh_store_session_t *session,
 
     ngx_http_mspwh_store_leave(session);
 
-    /* one that refuses all writes is no better than one that is silent */
-
     if (cause == NGX_HTTP_MSPWH_STORE_REPLICAS) {
-        session->known_down |= ngx_http_mspwh_store_refuses(session);
-        session->refuser = session->address;
+        ngx_http_mspwh_store_is_refused(session);
     }
 
     if (ready && (session->written || steady
@@ -262,6 +250,23 @@ ngx_http_mspwh_store_lost(ngx_http_mspwh_store_session_t *session,
     (void) ngx_atomic_fetch_add(&session->pipeline.counters->errors[cause], 1);
 
     ngx_http_mspwh_store_try(session);
+}
+
+
+/*
+ * One that refuses all writes is no better than one that is silent: only once
+ * are events carried on to other servers, which may be slow.
+ */
+
+static void
+ngx_http_mspwh_store_is_refused(ngx_http_mspwh_store_session_t *session)
+{
+    session->known_down |= session->refuses[session->address];
+    session->refuses[session->address] = 1;
+
+    if (session->known_down) {
+        ngx_http_mspwh_pipeline_drop(&session->pipeline, 0);
+    }
 }
 
 
@@ -327,7 +332,7 @@ ngx_http_mspwh_store_is_ready(ngx_http_mspwh_store_session_t *session)
 
     session->pipeline.state = NGX_HTTP_MSPWH_STORE_READY;
     session->ready = ngx_current_msec;
-    session->known_down &= ngx_http_mspwh_store_refuses(session);
+    session->known_down &= session->refuses[session->address];
     session->written = 0;
 
     (void) ngx_atomic_fetch_add(&session->pipeline.counters->connects, 1);
@@ -369,7 +374,7 @@ ngx_http_mspwh_store_is_back(ngx_http_mspwh_store_session_t *session)
     session->backoff = NGX_HTTP_MSPWH_STORE_FIRST;
     session->has_server = 0;
     session->known_down = 0;
-    session->refuser = NGX_HTTP_MSPWH_STORE_NO_REFUSER;
+    ngx_memzero(session->refuses, session->addresses->nelts);
 
     if (!session->said_lost) {
         return;
@@ -409,9 +414,8 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
             return NGX_ERROR;
         }
 
-        if (cause == NGX_HTTP_MSPWH_STORE_REPLICAS) {
-            session->refuser = session->address;
-        }
+        session->refuses[session->address] |=
+                                     (cause == NGX_HTTP_MSPWH_STORE_REPLICAS);
     }
 
     switch (command->type) {
@@ -428,7 +432,7 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
         return NGX_OK;
 
     default:
-        if ((!session->written || ngx_http_mspwh_store_refuses(session))
+        if ((!session->written || session->refuses[session->address])
             && resp->type != MSPWH_RESP_ERROR
             && ngx_http_mspwh_store_is_write(command))
         {
@@ -444,15 +448,6 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
                                   "an unexpected reply");
         return NGX_ERROR;
     }
-}
-
-
-/* whether the last write on this server was refused for lack of replicas */
-
-static ngx_uint_t
-ngx_http_mspwh_store_refuses(ngx_http_mspwh_store_session_t *session)
-{
-    return session->refuser == session->address;
 }
 
 
@@ -543,10 +538,9 @@ ngx_http_mspwh_store_check(ngx_event_t *ev)
 
     session = ev->data;
 
-    if (ngx_http_mspwh_store_refuses(session)) {
+    /* whether it still refuses is found out by events */
 
-        /* whether it still does is found out by events */
-
+    if (session->refuses[session->address]) {
         session->known_down = 0;
 
     } else if (ngx_queue_empty(&session->pipeline.sent)) {

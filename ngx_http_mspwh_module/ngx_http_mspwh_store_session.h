@@ -44,7 +44,7 @@ struct ngx_http_mspwh_store_session_s {
 
     ngx_uint_t                          address;    /* the current one */
     ngx_uint_t                          primary;    /* the last that was one */
-    ngx_uint_t                          refuser;    /* has too few replicas */
+    u_char                             *refuses;    /* each: the last write */
     ngx_uint_t                          tries;      /* before it is down */
     ngx_msec_t                          backoff;
     ngx_msec_t                          ready;      /* since when */
