@@ -55,7 +55,7 @@ ngx_int_t ngx_http_mspwh_stream_failed(ngx_http_mspwh_append_t *append,
     ngx_http_mspwh_store_cause_e cause, const char *text);
 
 /*
- * Counts that the event has not been appended: once, whatever else happens.
+ * Counts that a server has not appended the event, once.
  */
 void ngx_http_mspwh_stream_count_failure(ngx_http_mspwh_append_t *append,
     ngx_http_mspwh_store_cause_e cause);
