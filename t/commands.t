@@ -17,7 +17,7 @@ my %options;
 
 # Programs that are not part of this project.
 my %other = map { $_ => 1 } qw(
-    apt cd curl docker echo git grep journalctl kubectl mkdir nginx openssl podman rm sed sort strings
+    apt cd curl docker echo git grep journalctl kubectl mkdir nginx openssl podman rm sed set sort strings
     systemctl tail tar tr umask uniq
     ./configure
 );

@@ -19,7 +19,8 @@ sub command {
     my ($begin, %o) = @_;
     my @found = grep { /^\(?\Q$begin\E/ } @commands;
     is(scalar(@found), $o{of} // 1, "README.md: $begin") or return;
-    my $line = instance_text('debian', $found[$o{n} // 0]) =~ s/127\.0\.0\.1:8080/at('webhook')/er;
+    my $line = instance_text('debian', $found[$o{n} // 0] =~ s{ /tmp/}{ }r);
+    $line =~ s/127\.0\.0\.1:8080/at('webhook')/e;
     my ($rc, $text) = run('sh', '-c', "cd $dir && " . $line =~ s{^(mspwh-\w+)}{$Bin/../bin/$1}r);
     return ($rc, $text);
 }

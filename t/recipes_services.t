@@ -265,8 +265,8 @@ SKIP: {
     my $page = page_text('docs/inspect.md');
     write_file('event.json', slurp($file));
     write_file('webhook.secret', secret_of('webhook.secret') . "\n");
-    local $ENV{signature} = $signature;
-    my @inspect = $page =~ /^mspwh-inspect (.*event\.json)$/mg;
+    @ENV{qw(event signature)} = ('event.json', $signature);
+    my @inspect = $page =~ /^mspwh-inspect (.*"\$event")$/mg;
     is(scalar(@inspect), 2, 'two commands inspect it');
     my $program = inspect_program();
     my ($rc, $text) = run('sh', '-c', 'cd ' . dir() . " && $program $inspect[0]");
