@@ -329,7 +329,9 @@ ngx_http_mspwh_is_unannounced(ngx_http_request_t *r)
     }
 #endif
 
-    return r->http_state == NGX_HTTP_READING_REQUEST_STATE;
+    /* once an answer waits to be sent, nothing tells any more */
+
+    return r->http_state != NGX_HTTP_PROCESS_REQUEST_STATE;
 }
 
 

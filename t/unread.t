@@ -14,7 +14,7 @@ all_needs(reading => 1);
 my $name = 'X-Webhook-Signature';
 
 my $http2 = listen_http2('h2');
-start($http2 . <<'CONF');
+start_http("server { listen 127.0.0.1:%%PORT%%; $http2" . <<'CONF');
     mspwh_secret "%%SECRET%%";
     client_body_temp_path %%DIR%%/bodies;
     client_body_buffer_size 1k;
@@ -52,6 +52,14 @@ start($http2 . <<'CONF');
         mspwh monitor; proxy_pass http://%%B%%;
         proxy_pass_request_body off; proxy_set_header Content-Length '';
     }
+}
+server {
+    listen 127.0.0.1:%%PORT_mirrored%%;
+    mspwh_secret "%%SECRET%%";
+    error_page 400 = /large;
+    location /large { mirror /copy; root %%DIR%%; }
+    location /copy { mspwh on; mspwh_malformed pass; proxy_pass http://%%B%%; }
+}
 CONF
 
 # Answers the first request to this port.
@@ -158,6 +166,13 @@ SKIP: {
         headers => [lc $name, $empty]);
     send_bytes($c, $frames);
     is(h2_wait($c, [$stream])->{$stream}{status}, 401, 'HTTP/2, a body that went to another upstream: 401');
+}
+{
+    write_file('large', 'x' x 20_000_000);
+    my ($c, $seen) = (connection('mirrored'), length error_log());
+    send_bytes($c, "POST / HTTP/1.1\r\n$name: $empty\r\nHost: x\r\nBad\0: x\r\n$length\r\nhello");
+    ok(scalar(log_matches('the body is no longer there', $seen)),
+        '... or by a mirror, while the answer waits');
 }
 is(scalar(grep { $_->{backend} eq 'B' } records()), 0, '... and nothing reaches the backend');
 ok(scalar(log_matches('the body is no longer there to be verified')), '... and the log says why');
