@@ -402,7 +402,7 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
 
     session = pipeline->data;
 
-    /* after such an error, the same command goes to another server */
+    /* after such an error, the same command goes to another server, if any */
 
     if (resp->type == MSPWH_RESP_ERROR) {
         cause = ngx_http_mspwh_store_cause(resp);
@@ -414,8 +414,11 @@ ngx_http_mspwh_store_session_answered(ngx_http_mspwh_pipeline_t *pipeline,
             return NGX_ERROR;
         }
 
-        session->refuses[session->address] |=
-                                     (cause == NGX_HTTP_MSPWH_STORE_REPLICAS);
+        if (cause == NGX_HTTP_MSPWH_STORE_REPLICAS
+            && session->addresses->nelts == 1)
+        {
+            session->refuses[0] = 1;
+        }
     }
 
     switch (command->type) {

@@ -27,12 +27,14 @@ upstream three {
     server 127.0.0.1:%%PORT_store_cut_off%%;
     server 127.0.0.1:%%PORT_store_hung%%;
 }
+upstream pair   { server 127.0.0.1:%%PORT_store_lone%%; server 127.0.0.1:%%PORT_store_main%%; }
 upstream none   { server 127.0.0.1:%%PORT_dead%%; server 127.0.0.1:%%PORT_store_former%%; }
 upstream lone   { server 127.0.0.1:%%PORT_store_lone%%; }
 mspwh_dedup_zone zone=main:1m pending=30s store=main;
 mspwh_dedup_zone zone=second:1m pending=30s store=second fallback=reject;
 mspwh_dedup_zone zone=two:1m pending=30s store=two fallback=reject;
 mspwh_dedup_zone zone=three:1m pending=30s store=three;
+mspwh_dedup_zone zone=pair:1m pending=30s store=pair fallback=reject;
 mspwh_dedup_zone zone=none:1m pending=30s store=none fallback=reject;
 mspwh_dedup_zone zone=lone:1m pending=30s store=lone;
 mspwh_store_timeout 1s;
@@ -44,6 +46,7 @@ server {
     location /second { mspwh_dedup zone=second; proxy_pass http://%%A%%; }
     location /two { mspwh_dedup zone=two; proxy_pass http://%%A%%; }
     location /three { mspwh_dedup zone=three; proxy_pass http://%%A%%; }
+    location /pair { mspwh_dedup zone=pair; proxy_pass http://%%A%%; }
     location /none { mspwh_dedup zone=none; proxy_pass http://%%A%%; }
     location /lone { mspwh_dedup zone=lone; proxy_pass http://%%A%%; }
     location = /status { mspwh off; mspwh_status json; }
@@ -67,13 +70,19 @@ sub claimed {
 sub store { return decode_json(request(method => 'GET', path => '/status')->{body})->{store} }
 sub lines { return scalar(() = error_log() =~ /$_[0]/g) }
 
-ok((wait_until { store()->{connected} == 5 } 10), 'connected to the stores that are there');
+ok((wait_until { store()->{connected} == 6 } 10), 'connected to the stores that are there');
 
 # --- a primary that comes before the one that refuses --------------------------------------------
 start_store('main', 'enable-protected-configs' => 'yes');
 sleep 1.5;
 is(deliver('/second'), 200, 'the last server refuses: the first one is asked at once');
 is(lines('"second" is lost'), 0, '... and nothing is lost');
+
+# --- one that begins to refuse: at first, this may pass ------------------------------------------
+is(deliver('/pair'), 200, 'a store takes an event');
+ask('lone', 'CONFIG', 'SET', 'min-replicas-to-write', 1);
+is(deliver('/pair'), 503, '... and then refuses');
+my $refused = time;
 
 # --- no other server is there --------------------------------------------------------------------
 {
@@ -98,6 +107,11 @@ is(lines('"second" is lost'), 0, '... and nothing is lost');
     is(lines('"none" is back'), 0, '... and never said to be back');
     signal_store('CONT', 'hung');
 }
+
+# --- it still refuses -----------------------------------------------------------------------------
+ok((wait_until { time - $refused > 5.5 } 10), 'a store refuses, and it has been used for a while');
+is(deliver('/pair'), 200, '... the other one is asked at once');
+ask('lone', $_->[0], @$_[1 .. $#$_]) for ['CONFIG', 'SET', 'min-replicas-to-write', 0], ['FLUSHALL'];
 
 # --- one that refuses from its restart on ----------------------------------------------------------
 {
