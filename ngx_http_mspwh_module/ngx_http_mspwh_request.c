@@ -22,6 +22,7 @@
 #include "ngx_http_mspwh_response.h"
 #include "ngx_http_mspwh_spool.h"
 #include "ngx_http_mspwh_trust.h"
+#include "ngx_http_mspwh_unread.h"
 
 
 #if (NGX_HTTP_MSPWH_EARLY_READ)
@@ -32,9 +33,6 @@ static ngx_int_t ngx_http_mspwh_verify(ngx_http_request_t *r,
     ngx_http_mspwh_loc_conf_t *mlcf);
 static ngx_int_t ngx_http_mspwh_end_reading(ngx_http_mspwh_ctx_t *ctx);
 static ngx_int_t ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v);
-static ngx_uint_t ngx_http_mspwh_is_taken(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_mspwh_is_discarded(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_mspwh_is_unannounced(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mspwh_read_body(ngx_http_mspwh_verification_t *v);
 static ngx_int_t ngx_http_mspwh_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -233,105 +231,6 @@ ngx_http_mspwh_get_body(ngx_http_mspwh_verification_t *v)
     }
 
     return ngx_http_mspwh_feed_buffered(v);
-}
-
-
-/* a script, or an upstream without buffering, may have taken what was read */
-
-static ngx_uint_t
-ngx_http_mspwh_is_taken(ngx_http_request_t *r)
-{
-    ngx_http_mspwh_body_t  body;
-
-    /* only reading into buffers finds out how long it is */
-
-    if (r->headers_in.content_length_n < 0) {
-        return r->headers_in.chunked;
-    }
-
-    ngx_http_mspwh_describe_body(r, &body);
-
-    return r->headers_in.content_length_n > 0
-           && r->headers_in.content_length_n != body.size;
-}
-
-
-/*
- * Before nginx answers without having read the body, it discards it.  The body
- * then looks empty: content_length_n is 0, whatever the client announced.
- */
-
-static ngx_uint_t
-ngx_http_mspwh_is_discarded(ngx_http_request_t *r)
-{
-    ngx_table_elt_t  *length;
-
-    length = r->headers_in.content_length;
-
-    if (r->discard_body || ngx_http_mspwh_is_unannounced(r)) {
-        return 1;
-    }
-
-#if (NGX_HTTP_V2)
-    if (r->stream != NULL && r->stream->skip_data) {
-        return 1;
-    }
-#endif
-
-    if (r->headers_in.content_length_n != 0) {
-        return 0;
-    }
-
-    /* a body that was read on request has a handler */
-
-    if (r->headers_in.chunked) {
-        return r->request_body != NULL
-               && r->request_body->post_handler == NULL;
-    }
-
-    return length != NULL
-           && ngx_atoof(length->value.data, length->value.len) != 0;
-}
-
-
-/* whether nginx has rejected the header before it knew of the body */
-
-static ngx_uint_t
-ngx_http_mspwh_is_unannounced(ngx_http_request_t *r)
-{
-    if (r->headers_in.chunked || r->headers_in.content_length_n > 0) {
-        return 0;
-    }
-
-    /* a header that nginx accepts is "chunked" then */
-
-    if (r->headers_in.transfer_encoding != NULL) {
-        return 1;
-    }
-
-    if (r->headers_in.content_length_n == 0) {
-        return 0;
-    }
-
-    if (r->headers_in.content_length != NULL) {
-        return 1;
-    }
-
-#if (NGX_HTTP_V2)
-    if (r->stream != NULL) {
-        return !r->stream->in_closed;
-    }
-#endif
-
-#if (NGX_HTTP_V3)
-    if (r->http_version == NGX_HTTP_VERSION_30) {
-        return !r->connection->read->eof;
-    }
-#endif
-
-    /* once an answer waits to be sent, nothing tells any more */
-
-    return r->http_state != NGX_HTTP_PROCESS_REQUEST_STATE;
 }
 
 
