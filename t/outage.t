@@ -81,7 +81,7 @@ sub client {
             last if $r->{status} =~ /^2/;
             sleep 0.1;
         }
-        sleep 0.002;
+        sleep 0.01;
     }
     _exit(0);
 }
