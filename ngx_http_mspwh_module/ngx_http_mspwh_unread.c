@@ -94,15 +94,17 @@ ngx_http_mspwh_is_unannounced(ngx_http_request_t *r)
     }
 #endif
 
-    if (r->http_state == NGX_HTTP_READING_REQUEST_STATE
-        || r->http_state == NGX_HTTP_PROCESS_REQUEST_STATE)
-    {
-        return r->http_state == NGX_HTTP_READING_REQUEST_STATE;
+    switch (r->http_state) {
+
+    case NGX_HTTP_READING_REQUEST_STATE:
+        return 1;
+
+    case NGX_HTTP_PROCESS_REQUEST_STATE:
+        return 0;
+
+    default: /* an answer waits to be sent */
+        return !ngx_http_mspwh_is_whole(r->header_in);
     }
-
-    /* an answer waits to be sent */
-
-    return !ngx_http_mspwh_is_whole(r->header_in);
 }
 
 
