@@ -111,7 +111,7 @@ my $refused = time;
 # --- it still refuses -----------------------------------------------------------------------------
 ok((wait_until { time - $refused > 5.5 } 10), 'a store refuses, and it has been used for a while');
 is(deliver('/pair'), 200, '... the other one is asked at once');
-ask('lone', $_->[0], @$_[1 .. $#$_]) for ['CONFIG', 'SET', 'min-replicas-to-write', 0], ['FLUSHALL'];
+ask('lone', @$_) for ['CONFIG', 'SET', 'min-replicas-to-write', 0], ['FLUSHALL'];
 
 # --- one that refuses from its restart on ----------------------------------------------------------
 {
