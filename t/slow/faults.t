@@ -181,7 +181,7 @@ for my $site (grep { $_->{failed} } @sites) {
 # reached only after a reload, or with a spool's status.json or an anomaly in the recent deliveries
 my $status = qr/json_delivered_anomalies|json_about|read_small_file|read_waiting/;
 # reached only at the start of a worker, or if a store's socket is full
-my $store = qr/pipeline_init|pipeline_add|store_send/;
+my $store = qr/store_start|pipeline_init|pipeline_add|store_send/;
 my $rare = qr/ in (?:ngx_http_mspwh_(?:new_account|$status|$store)|mspwh_random),/;
 my @known = map { $calls{$_} . where({ offset => $_ }) } keys %calls;
 my %missed = map { $_ => 1 } grep { !$failed{$_} && !/$rare/ } @known;
