@@ -180,13 +180,14 @@ sub stop_peer {
     end_process($_) for grep { $_ } @$peer{qw(main receiver)};
 }
 
-# Starts a Valkey or Redis server on the other core.
+# Starts a Valkey or Redis server, pinned like a command.
 sub start_store {
+    my $where = shift;
     my ($server) = grep { -x } map { my $d = $_; map { "$d/$_" } qw(valkey-server redis-server) }
         split /:/, $ENV{PATH};
     die "neither valkey-server nor redis-server is installed\n" if !$server;
-    my ($port, $log) = (free_port(), "$dir/store.log");
-    my $pid = spawn($log, pinned(load => $server, '--port', $port, '--bind', '127.0.0.1', '--save', '',
+    my ($port, $log) = (free_port(), "$dir/store-$where.log");
+    my $pid = spawn($log, pinned($where, $server, '--port', $port, '--bind', '127.0.0.1', '--save', '',
         '--dir', $dir));
     wait_for_port($pid, $port, $log);
     return { pid => $pid, port => $port };

@@ -6,41 +6,47 @@ package Bench::Store;
 use strict;
 use warnings;
 
+use HTTP::Tiny;
+use JSON::PP qw(decode_json);
+
 use Bench::Event qw(event write_request write_requests);
 use Bench::Report qw(median spread duration table tsv progress);
 use Bench::Server qw(free_port start_store stop_store start_peer stop_peer client cost peak_rss);
 
 use constant {
-    CPU     => 5_000,       # ns of additional CPU time of a worker that is busy
-    FEW     => 16,          # connections: the worker sleeps while the store answers
-    MANY    => 128,         # it does not
+    CPU     => 5_000,       # ns of additional CPU time of the worker
     LATENCY => 300_000,     # ns of additional latency, in the median
     LARGE   => 30 << 20,
     MEMORY  => 1024,        # additional KB
 };
 
-my @cases = (['memory', 'the zone alone'], ['shared', 'with a store'], ['lost', 'with a store that is down']);
+my @rows = (['alone', 'the zone alone'], ['near', q(with a store on the worker's core)],
+    ['far', 'with a store on the other core'], ['lost', 'with a store that is down']);
 
 sub run {
     my $o = shift;
     my %p = $o->{quick} ? (rounds => 5, count => 5_000) : (rounds => 15, count => 10_000);
-    my $store = start_store();
-    my %port = map { $_ => free_port() } qw(shared lost stream);
-    my %words = (STORE => $store->{port}, NOBODY => free_port(), map { (uc($_) => $port{$_}) } keys %port);
+    my %store = (near => start_store('server'), far => start_store('load'));
+    my %port = map { $_ => free_port() } qw(near far lost stream);
+    my %words = (NEAR_STORE => $store{near}{port}, FAR_STORE => $store{far}{port}, NOBODY => free_port(),
+        map { (uc($_) => $port{$_}) } keys %port);
+    my $connections = $o->{store_connections};
     my $peer = start_peer('claims', words => \%words, port => \%port);
-    my $all = $p{rounds} * $p{count} * 4;
+    $peer->{port}{alone} = $peer->{port}{memory};
+    my $all = $p{rounds} * $p{count} * 2;
     my $file = write_requests("$o->{dir}/store-events", $all, sub { $_[0] });
-    my (%few, %many, %latency);
+    my @cases = map { $_->[0] } @rows;
+    my (%cpu, %latency, %waiting);
     for my $round (0 .. $p{rounds} - 1) {
         progress("store, round " . ($round + 1) . "/$p{rounds}");
-        for my $case (@cases) {
-            my $name = $case->[0];
-            my $first = 4 * $round * $p{count};
-            my @kind = map { ['-k', $all, '-o', $first + $_ * $p{count}] } 0, 2, 3;
+        my @kinds = map { ['-k', $all, '-o', $_ * $p{count}] } 2 * $round, 2 * $round + 1;
+        for my $name (@cases) {
             my @at = ($peer, $name, $file);
-            push @{ $many{$name} }, measured(@at, 2 * $p{count}, MANY, @{ $kind[0] })->{cpu};
-            push @{ $few{$name} }, measured(@at, $p{count}, FEW, @{ $kind[1] })->{cpu};
-            push @{ $latency{$name} }, measured(@at, $p{count} / 4, 1, @{ $kind[2] })->{p50};
+            my $before = claim_time($peer);
+            my $r = measured(@at, $p{count}, $connections, @{ $kinds[0] });
+            push @{ $cpu{$name} }, $r->{cpu};
+            push @{ $waiting{$name} }, (claim_time($peer) - $before) / $r->{elapsed};
+            push @{ $latency{$name} }, measured(@at, $p{count} / 4, 1, @{ $kinds[1] })->{p50};
         }
         push @cases, shift @cases;
     }
@@ -48,8 +54,16 @@ sub run {
     unlink $file;
     my @memory = stream($o, $peer);
     stop_peer($peer);
-    stop_store($store);
-    show($o, \%p, \%few, \%many, \%latency, @memory);
+    stop_store($_) for values %store;
+    show($o, $connections, $p{rounds}, \%cpu, \%waiting, \%latency, @memory);
+}
+
+# Returns the time that all claims so far have taken, in ns.
+sub claim_time {
+    my $peer = shift;
+    my $r = HTTP::Tiny->new->get("http://127.0.0.1:$peer->{port}{memory}/status");
+    die "the status: $r->{status} $r->{content}\n" if !$r->{success};
+    return 1000 * decode_json($r->{content})->{store}{claim_us};
 }
 
 # All events are new, and pass.
@@ -83,29 +97,29 @@ sub cell {
 
 sub more {
     my ($of, $name) = @_;
-    return map { $of->{$name}[$_] - $of->{memory}[$_] } 0 .. $#{ $of->{$name} };
+    return map { $of->{$name}[$_] - $of->{alone}[$_] } 0 .. $#{ $of->{$name} };
 }
 
 sub verdict { my ($value, $target) = @_; return $value <= $target ? 'reached' : 'NOT reached' }
 
 sub show {
-    my ($o, $p, $few, $many, $latency, $before, $after) = @_;
-    my @sorted = sort { ($b->[0] eq 'memory') - ($a->[0] eq 'memory') || $a->[1] cmp $b->[1] } @cases;
+    my ($o, $connections, $rounds, $cpu, $waiting, $latency, $before, $after) = @_;
     print "### A store for mspwh_dedup\n\nEvents of 0.1 KB, all new: CPU time of the worker for each, over ",
-        MANY, " connections, where it is busy,\nand over ", FEW, ", where it sleeps; and the time of an ",
-        "event over one; median of $p->{rounds} rounds (first\nand third quartile).\n\n";
-    table(['', map { $_, 'added' } MANY . ' connections', FEW . ' connections', 'an event takes'],
+        $connections, " connections,\nand how many claims are with the store at a time; the time of an event over ",
+        "one connection; median\nof $rounds rounds (first and third quartile).\n\n";
+    table(['', 'claims at a time', 'CPU time', 'added', 'an event takes', 'added'],
         map { my ($name, $title) = @$_;
-            [$title, map { (cell(@{ $_->{$name} }), $name eq 'memory' ? '' : cell(more($_, $name))) }
-                $many, $few, $latency] } @sorted);
-    my ($c, $l) = map { median(more($_, 'shared')) } $many, $latency;
-    print "A store adds ", duration($c), " of CPU time of a busy worker (at most ", duration(CPU), ": ",
+            [$title, sprintf('%.1f', median(@{ $waiting->{$name} })),
+                map { (cell(@{ $_->{$name} }), $name eq 'alone' ? '' : cell(more($_, $name))) }
+                    $cpu, $latency] } @rows);
+    my ($c, $l) = map { median(more($_, 'near')) } $cpu, $latency;
+    print "A store on the worker's core adds ", duration($c), " of its CPU time (at most ", duration(CPU), ": ",
         verdict($c, CPU), ")\nand ", duration($l), " (at most ", duration(LATENCY), ": ",
         verdict($l, LATENCY), ").\n\n";
     printf "An event of %d MB into a stream: %.2f MB more in the worker (at most 1 MB: %s).\n\n", LARGE >> 20,
         ($after - $before) / 1024, verdict($after - $before, MEMORY);
-    tsv("$o->{dir}/store.tsv", ['what', 'busy_cpu_ns', 'cpu_ns', 'p50_ns'],
-        map { my $name = $_->[0]; [$name, map { median(@{ $_->{$name} }) } $many, $few, $latency] } @cases);
+    tsv("$o->{dir}/store.tsv", ['what', 'cpu_ns', 'p50_ns'],
+        map { my $name = $_->[0]; [$name, map { median(@{ $_->{$name} }) } $cpu, $latency] } @rows);
 }
 
 1;
