@@ -19,14 +19,18 @@ ngx_http_mspwh_answer(ngx_http_mspwh_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
+    rc = ngx_http_mspwh_answer_rejected(ctx, mlcf);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
     if (mlcf->enable == NGX_HTTP_MSPWH_ON) {
         ngx_http_mspwh_hide_upgrade(ctx->request);
     }
 
-    rc = ngx_http_mspwh_answer_rejected(ctx, mlcf);
-
-    if (rc != NGX_DECLINED || ctx->verdict != NGX_HTTP_MSPWH_VERIFIED) {
-        return rc;
+    if (ctx->verdict != NGX_HTTP_MSPWH_VERIFIED) {
+        return NGX_DECLINED;
     }
 
     /* each location decides for itself what to accept and deduplicate */

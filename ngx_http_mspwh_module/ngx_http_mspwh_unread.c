@@ -84,7 +84,9 @@ ngx_http_mspwh_is_unannounced(ngx_http_request_t *r)
 
 #if (NGX_HTTP_V2)
     if (r->stream != NULL) {
-        return !r->stream->in_closed;
+        /* "in_closed" also if the client has reset the stream */
+
+        return !r->stream->in_closed || r->connection->error;
     }
 #endif
 

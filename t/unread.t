@@ -13,8 +13,16 @@ all_needs(reading => 1);
 
 my $name = 'X-Webhook-Signature';
 
-my $http2 = listen_http2('h2');
-start_http("server { listen 127.0.0.1:%%PORT%%; $http2" . <<'CONF');
+my ($http2, $reset) = map { listen_http2($_) } qw(h2 h2r);
+start_http(<<"RESET" . "server { listen 127.0.0.1:%%PORT%%; $http2" . <<'CONF');
+server {
+    $reset
+    mspwh_secret "%%SECRET%%";
+    error_page 400 = /slow;
+    location /slow { post_action /empty; proxy_pass http://%%A%%/wait/1; }
+    location /empty { mspwh on; mspwh_malformed pass; proxy_pass http://%%B%%; }
+}
+RESET
     mspwh_secret "%%SECRET%%";
     client_body_temp_path %%DIR%%/bodies;
     client_body_buffer_size 1k;
@@ -46,6 +54,8 @@ start_http("server { listen 127.0.0.1:%%PORT%%; $http2" . <<'CONF');
         if ($http_upgrade = none) { return 403; }
         proxy_pass http://%%A%%;
     }
+    location /elsewhere { mspwh on; error_page 401 = @page; proxy_pass http://%%B%%; }
+    location @page { mspwh off; proxy_pass http://%%A%%; }
     location /upgraded { mspwh monitor; proxy_pass http://%%A%%; }
     location /asks { auth_request /allows; proxy_pass http://%%A%%; }
     location = /allows {
@@ -174,6 +184,15 @@ SKIP: {
     ok(scalar(log_matches('the body is no longer there', $seen)),
         '... or by a mirror, while the answer waits');
 }
+SKIP: {
+    needs(module => 'http_v2_module');
+    my ($c, $seen) = (h2_connection('h2r'), length error_log());
+    send_bytes($c, frame(HEADERS, END_HEADERS, 1, fields(':method', 'POST', ':scheme', 'http', ':path', '/',
+        lc $name, $empty)) . frame(DATA, 0, 1, 'hello'));
+    ok((wait_until { grep { $_->{backend} eq 'A' } records() } 10), 'HTTP/2, a header that nginx rejects');
+    send_bytes($c, frame(RST_STREAM, 0, 1, pack 'N', 8));
+    ok(scalar(log_matches('the body is no longer there', $seen)), '... whose stream the client resets');
+}
 is(scalar(grep { $_->{backend} eq 'B' } records()), 0, '... and nothing reaches the backend');
 ok(scalar(log_matches('the body is no longer there to be verified')), '... and the log says why');
 is(request(path => '/empty', body => '', headers => [$name => $empty])->{status}, 200,
@@ -227,5 +246,8 @@ for (['/asked', undef, 'x'], ['/asked', undef, 'x', 'y'], ['/upgraded', 'x', 'x'
     is($at->{header}{upgrade}, $asked, $asked ? '... is passed on' : '... is not passed on');
     clear_records();
 }
+is(request(path => '/elsewhere', method => 'GET', headers => [Upgrade => 'x'])->{status}, 200,
+    'a page without a check, for what is not an event');
+is((records())[0]{header}{upgrade}, 'x', '... may be asked to upgrade');
 
 done_testing();
