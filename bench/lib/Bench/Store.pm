@@ -104,17 +104,17 @@ sub verdict { my ($value, $target) = @_; return $value <= $target ? 'reached' : 
 
 sub show {
     my ($o, $connections, $rounds, $cpu, $waiting, $latency, $before, $after) = @_;
-    print "### A store for mspwh_dedup\n\nEvents of 0.1 KB, all new: CPU time of the worker for each, over ",
-        $connections, " connections,\nand how many claims are with the store at a time; the time of an event over ",
-        "one connection; median\nof $rounds rounds (first and third quartile).\n\n";
+    print "### A store for mspwh_dedup\n\nEvents of 0.1 KB, all new: how many claims are with the store at ",
+        "a time, and the CPU time of the\nworker for each event, over $connections connections; the time of ",
+        "an event over one; median of\n$rounds rounds (first and third quartile).\n\n";
     table(['', 'claims at a time', 'CPU time', 'added', 'an event takes', 'added'],
         map { my ($name, $title) = @$_;
             [$title, sprintf('%.1f', median(@{ $waiting->{$name} })),
                 map { (cell(@{ $_->{$name} }), $name eq 'alone' ? '' : cell(more($_, $name))) }
                     $cpu, $latency] } @rows);
     my ($c, $l) = map { median(more($_, 'near')) } $cpu, $latency;
-    print "A store on the worker's core adds ", duration($c), " of its CPU time (at most ", duration(CPU), ": ",
-        verdict($c, CPU), ")\nand ", duration($l), " (at most ", duration(LATENCY), ": ",
+    print "A store on the worker's core adds ", duration($c), " of its CPU time (at most ", duration(CPU),
+        ": ", verdict($c, CPU), ")\nand ", duration($l), " (at most ", duration(LATENCY), ": ",
         verdict($l, LATENCY), ").\n\n";
     printf "An event of %d MB into a stream: %.2f MB more in the worker (at most 1 MB: %s).\n\n", LARGE >> 20,
         ($after - $before) / 1024, verdict($after - $before, MEMORY);
