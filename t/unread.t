@@ -16,7 +16,7 @@ my $name = 'X-Webhook-Signature';
 my ($http2, $reset) = map { listen_http2($_) } qw(h2 h2r);
 start_http(<<"RESET" . "server { listen 127.0.0.1:%%PORT%%; $http2" . <<'CONF');
 server {
-    $reset
+    listen 127.0.0.1:%%PORT_reset%%; $reset
     mspwh_secret "%%SECRET%%";
     error_page 400 = /slow;
     location /slow { post_action /empty; proxy_pass http://%%A%%/wait/1; }
