@@ -86,6 +86,8 @@ sub serve {
     POSIX::_exit(0);
 }
 
+sub end_server { waitpid $_[0], 0; $? = 0 }
+
 my $n = 0;
 sub event { return '{"eventType":"ticket.created","entityId":' . ++$n . ',"Details":"' . 'x' x $_[0] . '"}' }
 
@@ -209,9 +211,10 @@ clear_records();
         '... by a mirror, too, wherever its header begins another buffer');
     clear_records();
 }
-serve('broken', sub { syswrite $_[0], "HTTP/1.1 200 OK\r\nBad\0: x\r\n\r\n" });
+my $broken = serve('broken', sub { syswrite $_[0], "HTTP/1.1 200 OK\r\nBad\0: x\r\n\r\n" });
 is(request(path => '/broken', method => 'GET', headers => [$name => $empty])->{status}, 200,
     '... also after an upstream whose header nginx rejects');
+end_server($broken);
 clear_records();
 
 # --- after the body ----------------------------------------------------------------------------
@@ -233,8 +236,7 @@ clear_records();
     ok((wait_until { -s dir() . '/upgraded' } 10), 'an event, and more behind it');
     like(slurp(dir() . '/upgraded'), qr/\Q$body\E\z/, '... an upgraded connection has the event only');
     unlike(slurp(dir() . '/upgraded'), qr/^Upgrade:/m, '... and its backend is not asked to upgrade');
-    waitpid $pid, 0;
-    $? = 0;
+    end_server($pid);
 }
 clear_records();
 for (['/asked', undef, 'x'], ['/asked', undef, 'x', 'y'], ['/upgraded', 'x', 'x'], ['/asks', 'x', 'x']) {
