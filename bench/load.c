@@ -36,7 +36,7 @@
 #include "upstream.h"
 
 
-#define CONNECTIONS  256
+#define CONNECTIONS  64
 #define LATENCIES    (1 << 20)
 #define HEAD         8192
 #define PIECE        16384

@@ -64,7 +64,7 @@ listen_on(int port)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 
     if (fd == -1 || bind(fd, (struct sockaddr *) &sin, sizeof(sin)) == -1
-        || listen(fd, 256) == -1)
+        || listen(fd, 128) == -1)
     {
         fail("listen");
     }

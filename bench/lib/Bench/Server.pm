@@ -180,7 +180,7 @@ sub stop_peer {
     end_process($_) for grep { $_ } @$peer{qw(main receiver)};
 }
 
-# Starts a Valkey or Redis server, pinned like a command.
+# Starts a Valkey or Redis server, on the core of the "server" or of the "load".
 sub start_store {
     my $where = shift;
     my ($server) = grep { -x } map { my $d = $_; map { "$d/$_" } qw(valkey-server redis-server) }

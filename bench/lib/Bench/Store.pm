@@ -20,7 +20,7 @@ use constant {
     MEMORY  => 1024,        # additional KB
 };
 
-my @rows = (['alone', 'the zone alone'], ['near', q(with a store on the worker's core)],
+my @rows = (['memory', 'the zone alone'], ['near', q(with a store on the worker's core)],
     ['far', 'with a store on the other core'], ['lost', 'with a store that is down']);
 
 sub run {
@@ -32,7 +32,6 @@ sub run {
         map { (uc($_) => $port{$_}) } keys %port);
     my $connections = $o->{store_connections};
     my $peer = start_peer('claims', words => \%words, port => \%port);
-    $peer->{port}{alone} = $peer->{port}{memory};
     my $all = $p{rounds} * $p{count} * 2;
     my $file = write_requests("$o->{dir}/store-events", $all, sub { $_[0] });
     my @cases = map { $_->[0] } @rows;
@@ -97,7 +96,7 @@ sub cell {
 
 sub more {
     my ($of, $name) = @_;
-    return map { $of->{$name}[$_] - $of->{alone}[$_] } 0 .. $#{ $of->{$name} };
+    return map { $of->{$name}[$_] - $of->{memory}[$_] } 0 .. $#{ $of->{$name} };
 }
 
 sub verdict { my ($value, $target) = @_; return $value <= $target ? 'reached' : 'NOT reached' }
@@ -110,7 +109,7 @@ sub show {
     table(['', 'claims at a time', 'CPU time', 'added', 'an event takes', 'added'],
         map { my ($name, $title) = @$_;
             [$title, sprintf('%.1f', median(@{ $waiting->{$name} })),
-                map { (cell(@{ $_->{$name} }), $name eq 'alone' ? '' : cell(more($_, $name))) }
+                map { (cell(@{ $_->{$name} }), $name eq 'memory' ? '' : cell(more($_, $name))) }
                     $cpu, $latency] } @rows);
     my ($c, $l) = map { median(more($_, 'near')) } $cpu, $latency;
     print "A store on the worker's core adds ", duration($c), " of its CPU time (at most ", duration(CPU),
