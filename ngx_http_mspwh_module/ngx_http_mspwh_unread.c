@@ -84,7 +84,7 @@ ngx_http_mspwh_is_unannounced(ngx_http_request_t *r)
 
 #if (NGX_HTTP_V2)
     if (r->stream != NULL) {
-        /* "in_closed" also if the client has reset the stream */
+        /* nginx also sets "in_closed" when the client resets the stream */
 
         return !r->stream->in_closed || r->connection->error;
     }

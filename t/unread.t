@@ -191,7 +191,7 @@ SKIP: {
     my ($c, $seen) = (h2_connection('h2r'), length error_log());
     send_bytes($c, frame(HEADERS, END_HEADERS, 1, fields(':method', 'POST', ':scheme', 'http', ':path', '/',
         lc $name, $empty)) . frame(DATA, 0, 1, 'hello'));
-    ok((wait_until { grep { $_->{backend} eq 'A' } records() } 10), 'HTTP/2, a header that nginx rejects');
+    ok((wait_until { grep { $_->{uri} eq '/wait/1' } records() } 10), 'HTTP/2, a header that nginx rejects');
     send_bytes($c, frame(RST_STREAM, 0, 1, pack 'N', 8));
     ok(scalar(log_matches('the body is no longer there', $seen)), '... whose stream the client resets');
 }
